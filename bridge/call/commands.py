@@ -1,0 +1,68 @@
+"""What a call wants done. Imperative; carried out in order, none of them answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from bridge.call.ending import EndReason
+
+
+class SendToPhone(Struct, frozen=True):
+    """One text frame on the media socket."""
+
+    text: str
+
+
+class SendToModel(Struct, frozen=True):
+    """One text frame on the voice model's socket."""
+
+    text: str
+
+
+class CloseModel(Struct, frozen=True):
+    """Close the voice model's socket; billing for it ends here. No ModelClosed is expected back."""
+
+
+class Record(Struct, frozen=True):
+    """A call event for the journal (contract, section 3: *Call event*)."""
+
+    type: str
+    offset_ms: int
+    data: dict[str, Any]
+
+
+class SaveLine(Struct, frozen=True):
+    """A transcript line, new or changed; the newest one of an `item_id` counts. Empty text removes it."""
+
+    item_id: str
+    position: int
+    role: str
+    text: str
+    start_ms: int
+    end_ms: int
+    interrupted: bool
+
+
+class SaveTotals(Struct, frozen=True):
+    """`usage` and `latency` of the call so far, in the contract's shape."""
+
+    usage: dict[str, int]
+    latency: dict[str, Any]
+
+
+class EndCall(Struct, frozen=True):
+    """The call is over; comes once, last. The reason is committed, then:
+
+    `caller_gone`: nothing is left to tell Twilio. Otherwise Twilio's REST API gets `Status=completed`, or
+    for an ending that wants words, TwiML with them (`bridge.call.ending.APOLOGISE`).
+    """
+
+    reason: EndReason
+    caller_gone: bool
+    error: dict[str, Any] | None = None
+    """The voice model's own `{code, message}`, where it was its fault."""
+
+
+Command = SendToPhone | SendToModel | CloseModel | Record | SaveLine | SaveTotals | EndCall

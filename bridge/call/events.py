@@ -1,0 +1,86 @@
+"""What can happen to a call. Past tense; times are the `now` that `Call.handle` is given with each."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bridge.call.ending import EndReason
+
+
+class Answered(Struct, frozen=True):
+    """The TwiML that answers the call was returned: offsets count from here, the greeting may be asked for."""
+
+
+class StreamStarted(Struct, frozen=True):
+    """Twilio's `start`: the caller is on the line. At most once for an attach."""
+
+    stream_sid: str
+
+
+class MarkReturned(Struct, frozen=True):
+    """Twilio's `mark`: everything queued before it was played, or thrown away by `clear`."""
+
+    name: str
+
+
+class DtmfReceived(Struct, frozen=True):
+    digit: str
+
+
+class StreamEnded(Struct, frozen=True):
+    """The media socket is gone. `stopped`: Twilio said `stop` first."""
+
+    stopped: bool
+
+
+class ModelOpened(Struct, frozen=True):
+    """The voice model's socket is open; nothing was sent on it yet."""
+
+
+class ModelSaid(Struct, frozen=True):
+    """A message of the voice model that `agent_audio` did not take."""
+
+    text: str
+
+
+class ModelClosed(Struct, frozen=True):
+    code: int
+    reason: str
+
+
+class ModelUnreachable(Struct, frozen=True):
+    """The socket could not be opened. `refused`: trying again will not help (key, quota, model)."""
+
+    refused: bool
+    code: str
+    message: str
+
+
+class HangUpRequested(Struct, frozen=True):
+    """Somebody other than caller and agent wants the call to end: an operator, or the server itself."""
+
+    reason: EndReason = EndReason.OPERATOR_HUNG_UP
+
+
+class CallOver(Struct, frozen=True):
+    """Twilio's status callback says that the call has ended."""
+
+
+class DeadlinePassed(Struct, frozen=True):
+    """The moment that `Call.deadline` named has come."""
+
+
+Event = (
+    Answered
+    | StreamStarted
+    | MarkReturned
+    | DtmfReceived
+    | StreamEnded
+    | ModelOpened
+    | ModelSaid
+    | ModelClosed
+    | ModelUnreachable
+    | HangUpRequested
+    | CallOver
+    | DeadlinePassed
+)

@@ -1,0 +1,162 @@
+"""The seam between a phone call and a voice model.
+
+`Call` knows the phone: playback, endings, the transcript, tools. An `Engine` knows one model's dialect: how a session is
+configured, how audio is framed, who decides whose turn it is. The engine turns the model's messages into the few things
+below that can happen in any conversation, and the call's few wishes into messages. Both are plain synchronous code.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class SessionReady(Struct, frozen=True):
+    """Configured as asked, formats checked: caller audio may flow, the model may be asked to speak."""
+
+
+class SessionFailed(Struct, frozen=True):
+    """The session cannot go on. `refused`: trying again unchanged will not help (key, quota, model)."""
+
+    refused: bool
+    code: str
+    message: str
+
+
+class CallerStartedSpeaking(Struct, frozen=True):
+    item_id: str
+    audio_ms: int
+    """Position in the caller audio sent on this session."""
+    interrupts: bool
+    """The model stops what it was saying: playback is to be cleared now."""
+
+
+class CallerStoppedSpeaking(Struct, frozen=True):
+    item_id: str
+    audio_ms: int
+    """Where the caller's last word ended, in the caller audio sent on this session."""
+    estimated: bool
+    """The model did not say how long it waited to be sure."""
+
+
+class ItemAdded(Struct, frozen=True):
+    """Something said, or being said, has its place in the conversation."""
+
+    item_id: str
+    previous_item_id: str | None
+    role: str
+    """`caller` or `agent`."""
+
+
+class ItemText(Struct, frozen=True):
+    """Words of an item. `final` replaces all deltas; None: they could not be had (transcription failed)."""
+
+    item_id: str
+    text: str | None
+    final: bool
+
+
+class AgentAudioEnded(Struct, frozen=True):
+    item_id: str
+
+
+class ResponseStarted(Struct, frozen=True):
+    response_id: str
+
+
+class ResponseEnded(Struct, frozen=True):
+    response_id: str
+    status: str
+    """`completed`, `cancelled`, `incomplete` or `failed`."""
+    code: str | None
+    """Why it failed."""
+
+
+class UsageCounted(Struct, frozen=True):
+    """Tokens, in the contract's names; adds up over a call."""
+
+    tokens: dict[str, int]
+
+
+class ToolCalled(Struct, frozen=True):
+    item_id: str
+    tool_call_id: str
+    name: str
+    arguments: str
+    """JSON as the model wrote it; may be broken."""
+
+
+class ModelTrouble(Struct, frozen=True):
+    """Worth counting and recording, no reason to end the call."""
+
+    code: str
+    message: str
+
+
+ModelEvent = (
+    SessionReady
+    | SessionFailed
+    | CallerStartedSpeaking
+    | CallerStoppedSpeaking
+    | ItemAdded
+    | ItemText
+    | AgentAudioEnded
+    | ResponseStarted
+    | ResponseEnded
+    | UsageCounted
+    | ToolCalled
+    | ModelTrouble
+)
+
+
+class AgentAudio(Struct, frozen=True):
+    """A piece of the agent's speech: mu-law, 8 kHz, as the model's own base64 text."""
+
+    item_id: str
+    payload: str
+
+
+class Engine(Protocol):
+    """One session of a voice model. Methods that return text return frames to send, in order."""
+
+    append_prefix: str
+    append_suffix: str
+    """Caller audio is sent as prefix + base64 + suffix."""
+
+    def opened(self) -> list[str]:
+        """The socket is open: what to send first."""
+        ...
+
+    def audio(self, text: str) -> AgentAudio | None:
+        """The agent's speech in a frame; None when it is anything else, and for `received`."""
+        ...
+
+    def received(self, text: str) -> tuple[list[ModelEvent], list[str]]:
+        """Any other frame: what it means, and what to answer at once. Never raises."""
+        ...
+
+    def stream_started(self) -> list[str]:
+        """The caller is on the line."""
+        ...
+
+    def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
+        """Ask the model to speak, when it next can. `purpose` names the wish (`greeting`, `farewell`, `tools`, `dtmf`)
+        and is what a later wish of the same purpose replaces."""
+        ...
+
+    def interrupted(self, item_id: str, heard_ms: int, received_ms: int) -> list[str]:
+        """The caller heard this much of an item and nothing after it; 0: nothing of it at all."""
+        ...
+
+    def stop_speaking(self) -> list[str]:
+        """Cancel whatever is being generated."""
+        ...
+
+    def allow_interruption(self, allowed: bool) -> list[str]: ...
+
+    def tool_returned(self, tool_call_id: str, output: str) -> list[str]: ...
+
+    def tell(self, text: str) -> list[str]:
+        """Something the caller did other than speak, as text (keys pressed)."""
+        ...

@@ -1,0 +1,228 @@
+"""The tables. Ids are made in Python so that any Postgres from 15 up will do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import time
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import MetaData
+
+CALL_STATUSES = (
+    "queued",
+    "initiated",
+    "ringing",
+    "in-progress",
+    "completed",
+    "busy",
+    "no-answer",
+    "failed",
+    "canceled",
+)
+FINAL_STATUSES = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
+
+
+def new_id(prefix: str) -> str:
+    """`agent_0193…`: a millisecond time, then 80 random bits, so that ids sort by age."""
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own name)
+        str: Text(),
+        dt.datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
+        list[str]: ARRAY(Text()),
+    }
+
+
+class Agent(Base):
+    """The name under which versions are kept; what it does is in its newest `AgentVersion`."""
+
+    __tablename__ = "agents"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    """The newest version; `If-Match` of a PATCH names it."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    hidden_at: Mapped[dt.datetime | None]
+    """Set by DELETE when calls still refer to it: kept, and no longer shown."""
+
+
+class AgentVersion(Base):
+    """What an agent was at one moment. Never changed; a call names the one that it ran on."""
+
+    __tablename__ = "agent_versions"
+
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    config: Mapped[dict[str, Any]]
+    """Every field of the REST API's agent but ids and times; secrets in it are encrypted."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class PhoneNumber(Base):
+    __tablename__ = "phone_numbers"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(unique=True)
+    """E.164."""
+    agent_id: Mapped[str] = mapped_column(ForeignKey("agents.id"), index=True)
+    twilio_sid: Mapped[str | None]
+    fallback_url: Mapped[str | None]
+    when_full: Mapped[str | None]
+    forward_to: Mapped[str | None]
+    previous_webhooks: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """What Twilio had before we pointed the number here; DELETE puts it back."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class Call(Base):
+    __tablename__ = "calls"
+    __table_args__ = (
+        CheckConstraint("direction in ('inbound', 'outbound')", name="direction"),
+        CheckConstraint("status in (" + ", ".join(f"'{s}'" for s in CALL_STATUSES) + ")", name="status"),
+        ForeignKeyConstraint(
+            ["agent_id", "agent_version"], ["agent_versions.agent_id", "agent_versions.version"]
+        ),
+        Index("ix_calls_created_at_id", "created_at", "id"),
+        Index("ix_calls_agent_id_created_at", "agent_id", "created_at"),
+        Index("ix_calls_unfinished", "status", postgresql_where="ended_at is null"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    direction: Mapped[str]
+    status: Mapped[str]
+    status_sequence: Mapped[int] = mapped_column(server_default="-1")
+    """Twilio's `SequenceNumber` of the last status callback taken in; an older one changes nothing."""
+    agent_id: Mapped[str]
+    agent_version: Mapped[int]
+    phone_number_id: Mapped[str | None] = mapped_column(
+        ForeignKey("phone_numbers.id", ondelete="SET NULL"), index=True
+    )
+    from_: Mapped[str] = mapped_column("from")
+    to: Mapped[str]
+    twilio_call_sid: Mapped[str | None] = mapped_column(unique=True)
+    variables: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
+    max_call_seconds: Mapped[int | None]
+    """From `POST /v1/calls`; over the agent's own."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    answered_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    ended_reason: Mapped[str | None]
+    """May be set while the call is still up: what after-stream is to carry out."""
+    answered_by: Mapped[str | None]
+    usage: Mapped[dict[str, Any] | None]
+    cost: Mapped[dict[str, Any] | None]
+    latency: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    """`{code, message}` of Twilio or OpenAI."""
+
+    attach_number: Mapped[int] = mapped_column(server_default="0")
+    """How many media streams this call has had; the stream token names the next one."""
+    attach_expires_at: Mapped[dt.datetime | None]
+    """Until when the token in the TwiML last returned is good: a retried webhook returns the same."""
+    slot: Mapped[str | None]
+    """The process that holds, or is to hold, the model session."""
+
+
+class CallEvent(Base):
+    """What happened on a call. Written under the call's row lock, so that ids rise as they become visible."""
+
+    __tablename__ = "call_events"
+    __table_args__ = (Index("ix_call_events_call_id_id", "call_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"))
+    at: Mapped[dt.datetime]
+    offset_ms: Mapped[int]
+    """From the answer; negative before it."""
+    type: Mapped[str]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+
+
+class TranscriptLine(Base):
+    __tablename__ = "transcript_lines"
+    __table_args__ = (CheckConstraint("role in ('caller', 'agent', 'tool')", name="role"),)
+
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    """The voice model's own id of the item."""
+    position: Mapped[int]
+    """Order in which things were said; may change while a call runs."""
+    role: Mapped[str]
+    text: Mapped[str]
+    start_ms: Mapped[int]
+    end_ms: Mapped[int]
+    interrupted: Mapped[bool] = mapped_column(server_default="false")
+
+
+class CallCommand(Base):
+    """Something to be done on a live call by whichever process holds it."""
+
+    __tablename__ = "call_commands"
+    __table_args__ = (Index("ix_call_commands_open", "call_id", postgresql_where="acknowledged_at is null"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"))
+    command: Mapped[str]
+    """`answered`, `hangup`, …"""
+    data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    acknowledged_at: Mapped[dt.datetime | None]
+
+
+class ApiKey(Base):
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    hint: Mapped[str]
+    """The secret's first characters, for telling keys apart."""
+    secret_sha256: Mapped[str] = mapped_column(unique=True)
+    """Of 256 random bits: nothing to slow down a guesser for."""
+    scopes: Mapped[list[str]]
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[dt.datetime | None]
+    revoked_at: Mapped[dt.datetime | None]
+
+
+class IdempotencyKey(Base):
+    """The answer to a POST that bore an `Idempotency-Key`, kept for 24 hours."""
+
+    __tablename__ = "idempotency_keys"
+
+    api_key_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    """Of method, path and body."""
+    status_code: Mapped[int | None]
+    """None while the first request is running."""
+    body: Mapped[str | None]
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now(), index=True)

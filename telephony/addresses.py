@@ -1,0 +1,35 @@
+"""The addresses we give to Twilio. All derive from `PUBLIC_URL`, never from a request's headers."""
+
+from __future__ import annotations
+
+RETRY_FRAGMENT = "#rc=2&rp=all&ct=1500&rt=4500"
+"""Two retries on anything within Twilio's 15 s: https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides"""
+
+
+class Addresses:
+    def __init__(self, public_url: str) -> None:
+        self.public_url = public_url.rstrip("/")
+
+    def _webhook(self, path: str) -> str:
+        return f"{self.public_url}/twilio/{path}{RETRY_FRAGMENT}"
+
+    @property
+    def voice(self) -> str:
+        return self._webhook("voice")
+
+    @property
+    def number_status(self) -> str:
+        return self._webhook("status")
+
+    def outbound(self, call_id: str) -> str:
+        return self._webhook(f"outbound/{call_id}")
+
+    def call_status(self, call_id: str) -> str:
+        return self._webhook(f"status/{call_id}")
+
+    def after_stream(self, slot: str, call_id: str) -> str:
+        return self._webhook(f"after-stream/{slot}/{call_id}")
+
+    def media(self, slot: str) -> str:
+        """Without a query: Twilio refuses one on a Stream (31923)."""
+        return f"{self.public_url.replace('http', 'ws', 1)}/twilio/media/{slot}"
