@@ -1,0 +1,95 @@
+"""Asking for something to be done on a live call, whichever process holds it: rows that NOTIFY announces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from database.models import CallCommand
+from database.notifications import CALL_COMMANDS, COMMANDS_ACKNOWLEDGED, Notifications
+from database.session import Database
+
+
+async def ask(
+    database: Database,
+    notifications: Notifications,
+    call_id: str,
+    command: str,
+    data: dict[str, Any],
+    *,
+    timeout_s: float = 3.0,
+) -> bool:
+    """Returns whether the call's holder took the command. If nobody did in time it is withdrawn."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    command_id = await tell(database, call_id, command, data)
+    with notifications.listen(COMMANDS_ACKNOWLEDGED, str(command_id)) as news:
+        while not await _acknowledged(database, command_id):
+            left_s = deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                return not await _withdraw(database, command_id)
+            await news.wait(min(left_s, 1.0))
+    return True
+
+
+async def tell(database: Database, call_id: str, command: str, data: dict[str, Any]) -> int:
+    """Leave a command without waiting for it; returns its id."""
+    async with database.session.begin() as session:
+        row = CallCommand(call_id=call_id, command=command, data=data)
+        session.add(row)
+        await session.flush()
+        await session.execute(select(func.pg_notify(CALL_COMMANDS, call_id)))
+        return row.id
+
+
+async def waiting_for(database: Database, call_ids: Sequence[str]) -> Sequence[CallCommand]:
+    """Commands to these calls that nobody has taken, oldest first."""
+    if not call_ids:
+        return []
+    async with database.session() as session:
+        query = (
+            select(CallCommand)
+            .where(CallCommand.call_id.in_(call_ids), CallCommand.acknowledged_at.is_(None))
+            .order_by(CallCommand.id)
+        )
+        return (await session.scalars(query)).all()
+
+
+async def acknowledge(database: Database, command_id: int) -> bool:
+    """Take a command before carrying it out; False when it was withdrawn or taken meanwhile."""
+    async with database.session.begin() as session:
+        taken = await session.scalar(
+            update(CallCommand)
+            .where(CallCommand.id == command_id, CallCommand.acknowledged_at.is_(None))
+            .values(acknowledged_at=func.now())
+            .returning(CallCommand.id)
+        )
+        if taken is None:
+            return False
+        await session.execute(select(func.pg_notify(COMMANDS_ACKNOWLEDGED, str(command_id))))
+        return True
+
+
+async def forget_old(database: Database, *, older_than_s: float) -> None:
+    async with database.session.begin() as session:
+        age = func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
+        await session.execute(delete(CallCommand).where(CallCommand.created_at < func.now() - age))
+
+
+async def _acknowledged(database: Database, command_id: int) -> bool:
+    async with database.session() as session:
+        return (
+            await session.scalar(select(CallCommand.acknowledged_at).where(CallCommand.id == command_id))
+        ) is not None
+
+
+async def _withdraw(database: Database, command_id: int) -> bool:
+    async with database.session.begin() as session:
+        withdrawn = await session.scalar(
+            delete(CallCommand)
+            .where(CallCommand.id == command_id, CallCommand.acknowledged_at.is_(None))
+            .returning(CallCommand.id)
+        )
+        return withdrawn is not None

@@ -1,0 +1,309 @@
+"""The life of a call's row, from its creation to its end. Each function is a transaction of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bridge.call.ending import EndReason
+from database.call_events import add_event, announce, utc_now
+from database.models import (
+    FINAL_STATUSES,
+    Agent,
+    AgentVersion,
+    Call,
+    CallEvent,
+    PhoneNumber,
+    new_id,
+)
+from database.session import Database
+
+TOKEN_SECONDS = 60
+"""How long the TwiML that we return may be used to attach a media stream."""
+
+REASON_OF_STATUS = {
+    "completed": EndReason.CALLER_HUNG_UP,
+    "busy": EndReason.NOT_ANSWERED,
+    "no-answer": EndReason.NOT_ANSWERED,
+    "failed": EndReason.DIAL_FAILED,
+    "canceled": EndReason.CANCELED,
+}
+"""Why a call ended, where nobody of ours has said so before Twilio did."""
+
+
+async def number_and_agent(database: Database, number: str) -> tuple[PhoneNumber, AgentVersion] | None:
+    """One of our numbers, and the newest version of the agent that answers it."""
+    async with database.session() as session:
+        query = (
+            select(PhoneNumber, AgentVersion)
+            .join(Agent, Agent.id == PhoneNumber.agent_id)
+            .join(
+                AgentVersion,
+                (AgentVersion.agent_id == Agent.id) & (AgentVersion.version == Agent.version),
+            )
+            .where(PhoneNumber.number == number)
+        )
+        row = (await session.execute(query)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+
+async def create_inbound(
+    database: Database,
+    *,
+    call_sid: str,
+    from_: str,
+    to: str,
+    number: PhoneNumber,
+    agent_version: int,
+    slot: str,
+) -> Call:
+    """The call's row; the same one again when Twilio repeats its webhook."""
+    async with database.session.begin() as session:
+        values = {
+            "id": new_id("call"),
+            "direction": "inbound",
+            "status": "ringing",
+            "agent_id": number.agent_id,
+            "agent_version": agent_version,
+            "phone_number_id": number.id,
+            "from_": from_,
+            "to": to,
+            "twilio_call_sid": call_sid,
+            "slot": slot,
+        }
+        made = insert(Call).values(values).on_conflict_do_nothing(index_elements=[Call.twilio_call_sid])
+        call = await session.scalar(made.returning(Call))
+        if call is None:
+            found = await session.scalars(select(Call).where(Call.twilio_call_sid == call_sid))
+            return found.one()
+        await add_event(session, call, "call.created", {"direction": "inbound"})
+        return call
+
+
+async def create_outbound(
+    database: Database,
+    *,
+    agent_id: str,
+    agent_version: int,
+    phone_number_id: str | None,
+    from_: str,
+    to: str,
+    variables: dict[str, Any],
+    metadata: dict[str, Any],
+    max_call_seconds: int | None = None,
+) -> Call:
+    """A call that is to be dialled; `queued` until Twilio says otherwise."""
+    async with database.session.begin() as session:
+        call = Call(
+            id=new_id("call"),
+            direction="outbound",
+            status="queued",
+            agent_id=agent_id,
+            agent_version=agent_version,
+            phone_number_id=phone_number_id,
+            from_=from_,
+            to=to,
+            variables=variables,
+            metadata_=metadata,
+            max_call_seconds=max_call_seconds,
+        )
+        session.add(call)
+        await session.flush()
+        await add_event(session, call, "call.created", {"direction": "outbound"})
+        await session.refresh(call)
+        return call
+
+
+async def by_id(database: Database, call_id: str) -> Call | None:
+    async with database.session() as session:
+        return await session.get(Call, call_id)
+
+
+async def by_call_sid(database: Database, call_sid: str) -> Call | None:
+    async with database.session() as session:
+        return await session.scalar(select(Call).where(Call.twilio_call_sid == call_sid))
+
+
+async def agent_version_of(database: Database, call: Call) -> AgentVersion:
+    """The version that the call runs on."""
+    async with database.session() as session:
+        return await session.get_one(AgentVersion, (call.agent_id, call.agent_version))
+
+
+async def mark_dialled(database: Database, call_id: str, call_sid: str) -> None:
+    """Twilio took the call; a callback may have told us so already."""
+    async with database.session.begin() as session:
+        await session.execute(
+            update(Call)
+            .where(Call.id == call_id, Call.twilio_call_sid.is_(None))
+            .values(twilio_call_sid=call_sid)
+        )
+
+
+async def take_status(
+    database: Database,
+    call_id: str,
+    status: str,
+    sequence: int | None,
+    *,
+    call_sid: str | None = None,
+) -> Call | None:
+    """Take in a status callback. Returns the call, or None when it tells nothing new.
+
+    Twilio's callbacks may come out of order or twice: an older `sequence` changes nothing, nor does anything that
+    follows a final status. A number's own callbacks have no sequence and only a final status.
+    """
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        if call is None or call.ended_at is not None:
+            return None
+        if call_sid is not None and call.twilio_call_sid is None:
+            call.twilio_call_sid = call_sid
+        if status in FINAL_STATUSES:
+            await _end(session, call, status, REASON_OF_STATUS[status], None)
+            return call
+        if sequence is None or sequence <= call.status_sequence:
+            return None
+        call.status_sequence = sequence
+        if call.answered_at is None:
+            call.status = status
+            if status == "ringing":
+                await add_event(session, call, "call.ringing", {})
+        return call
+
+
+async def answer(database: Database, call_id: str, *, slot: str) -> Call | None:
+    """The TwiML that answers the call is about to be returned: what it must say is in the row.
+
+    `attach_expires_at` and `slot` stay what they are while the token is good, so that a repeated webhook gets the same
+    TwiML. None: there is no such call.
+    """
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        if call is None or call.ended_at is not None:
+            return call
+        now = utc_now()
+        if call.attach_expires_at is None or call.attach_expires_at <= now:
+            call.attach_expires_at = now.replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
+        call.slot = call.slot or slot
+        if call.answered_at is None:
+            call.answered_at = now
+            call.status = "in-progress"
+            await _set_offsets_right(session, call.id, now)
+            await add_event(session, call, "call.answered", {}, at=now)
+        return call
+
+
+async def attach(database: Database, call_id: str, attach_number: int, *, slot: str) -> bool:
+    """Use a stream token up. False when it was used before, or the call is over."""
+    async with database.session.begin() as session:
+        attached = await session.scalar(
+            update(Call)
+            .where(
+                Call.id == call_id,
+                Call.attach_number == attach_number - 1,
+                Call.ended_at.is_(None),
+            )
+            .values(attach_number=attach_number, slot=slot)
+            .returning(Call.id)
+        )
+        return attached is not None
+
+
+async def hold(database: Database, call_id: str, *, slot: str) -> None:
+    """This process has the model session of a call that nobody has answered yet."""
+    async with database.session.begin() as session:
+        await session.execute(
+            update(Call).where(Call.id == call_id, Call.attach_number == 0).values(slot=slot)
+        )
+
+
+async def commit_reason(
+    database: Database,
+    call_id: str,
+    reason: EndReason,
+    error: dict[str, Any] | None = None,
+) -> EndReason | None:
+    """Say why the call is ending while it is still up. The first reason stands, and is returned."""
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        if call is None:
+            return None
+        call.ended_reason = call.ended_reason or str(reason)
+        call.error = call.error or error
+        return EndReason(call.ended_reason)
+
+
+async def finish(
+    database: Database,
+    call_id: str,
+    *,
+    status: str,
+    reason: EndReason,
+    error: dict[str, Any] | None = None,
+) -> bool:
+    """The call is over. Returns whether it was not before; a reason committed earlier stands."""
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        if call is None or call.ended_at is not None:
+            return False
+        await _end(session, call, status, reason, error)
+        return True
+
+
+async def fail_unclaimed(database: Database, *, older_than_s: float) -> list[str]:
+    """Calls of which we never learnt whether Twilio took them: failed, and hung up if somebody picks up late."""
+    before = utc_now() - dt.timedelta(seconds=older_than_s)
+    async with database.session.begin() as session:
+        query = (
+            select(Call)
+            .where(
+                Call.ended_at.is_(None),
+                Call.status == "queued",
+                Call.twilio_call_sid.is_(None),
+            )
+            .where(Call.created_at < before)
+            .order_by(Call.id)
+            .with_for_update(skip_locked=True)
+        )
+        unclaimed = (await session.scalars(query)).all()
+        for call in unclaimed:
+            await _end(session, call, "failed", EndReason.DIAL_FAILED, None)
+        return [call.id for call in unclaimed]
+
+
+async def _locked(session: AsyncSession, call_id: str) -> Call | None:
+    return await session.scalar(select(Call).where(Call.id == call_id).with_for_update())
+
+
+async def _end(
+    session: AsyncSession,
+    call: Call,
+    status: str,
+    reason: EndReason,
+    error: dict[str, Any] | None,
+) -> None:
+    call.status = status
+    call.ended_at = utc_now()
+    call.ended_reason = call.ended_reason or str(reason)
+    call.error = call.error or error
+    await session.flush()
+    await add_event(
+        session,
+        call,
+        "call.ended",
+        {"status": status, "ended_reason": call.ended_reason},
+    )
+
+
+async def _set_offsets_right(session: AsyncSession, call_id: str, answered_at: dt.datetime) -> None:
+    """Events before the answer could not know when it would be."""
+    since_answer_ms = func.round(func.extract("epoch", CallEvent.at - answered_at) * 1000)
+    await session.execute(
+        update(CallEvent).where(CallEvent.call_id == call_id).values(offset_ms=since_answer_ms)
+    )
+    await announce(session, call_id)

@@ -1,0 +1,138 @@
+"""What Postgres announces: one connection a process that LISTENs, and wakes those who wait here.
+
+An announcement is only ever a reason to look sooner: whoever waits also looks each second by itself, so that one which
+was lost while the connection was down delays and loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Generator
+from typing import Protocol, cast
+
+import asyncpg
+import structlog
+
+CALL_EVENTS = "call_events"
+"""Payload: a call's id. Events of it were written."""
+CALL_COMMANDS = "call_commands"
+"""Payload: a call's id. Somebody wants something done on it."""
+COMMANDS_ACKNOWLEDGED = "call_commands_acknowledged"
+"""Payload: a command's id."""
+
+ANY = "*"
+"""As a key: every announcement of the channel."""
+
+RECONNECT_SECONDS = 1.0
+CHECK_SECONDS = 15.0
+
+
+class Connection(Protocol):
+    """What we use of asyncpg's, which is not fully typed."""
+
+    def add_termination_listener(self, callback: Callable[[object], None]) -> None: ...
+    async def add_listener(
+        self, channel: str, callback: Callable[[object, int, str, object], None]
+    ) -> None: ...
+    async def execute(self, query: str) -> str: ...
+    def terminate(self) -> None: ...
+
+
+connect = cast("Callable[..., Awaitable[Connection]]", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType] (untyped there)
+
+log = structlog.get_logger(__name__)
+
+
+class News:
+    """Set when something was announced since the last `wait`."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def announce(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout_s: float = 1.0) -> bool:
+        """Returns whether something was announced; after the time look anyway."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+
+class Notifications:
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._listeners: defaultdict[tuple[str, str], set[News]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+        self.connected = asyncio.Event()
+
+    async def start(self) -> None:
+        """Returns at once; Postgres may come later."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="notifications")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    @contextlib.contextmanager
+    def listen(self, channel: str, key: str = ANY) -> Generator[News]:
+        """Listen before you look: what is announced from here on wakes `News.wait`."""
+        news = News()
+        self._listeners[channel, key].add(news)
+        try:
+            yield news
+        finally:
+            listeners = self._listeners[channel, key]
+            listeners.discard(news)
+            if not listeners:
+                del self._listeners[channel, key]
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._listen_until_lost()
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as error:
+                log.warning("notifications_away", error=type(error).__name__)
+            self.connected.clear()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen_until_lost(self) -> None:
+        lost = asyncio.Event()
+        connection = await connect(self._database_url, timeout=5, command_timeout=5)
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            for channel in (CALL_EVENTS, CALL_COMMANDS, COMMANDS_ACKNOWLEDGED):
+                await connection.add_listener(channel, self._heard)
+            self.connected.set()
+            self._wake_everybody()
+            while not lost.is_set():
+                try:
+                    await asyncio.wait_for(lost.wait(), CHECK_SECONDS)
+                except TimeoutError:
+                    await connection.execute("select 1")
+        finally:
+            connection.terminate()
+
+    def _heard(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
+        for key in (str(payload), ANY):
+            for news in self._listeners.get((channel, key), ()):
+                news.announce()
+
+    def _wake_everybody(self) -> None:
+        for listeners in self._listeners.values():
+            for news in listeners:
+                news.announce()
