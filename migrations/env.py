@@ -1,0 +1,33 @@
+"""Alembic's entry: on the connection that `database/migrate.py` brings, or on `DATABASE_URL` for its own command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from database.models import Base
+from database.session import sqlalchemy_url
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def migrate_alone() -> None:
+    engine = create_async_engine(sqlalchemy_url(os.environ["DATABASE_URL"]))
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+
+
+brought: Connection | None = context.config.attributes.get("connection")
+if brought is not None:
+    migrate(brought)
+else:
+    asyncio.run(migrate_alone())
