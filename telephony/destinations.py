@@ -1,0 +1,106 @@
+"""Who may be dialled. Deny by default: calls cost money, and a stolen key or a talked-over agent will spend it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType
+
+DIALLED = {
+    PhoneNumberType.FIXED_LINE,
+    PhoneNumberType.MOBILE,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    PhoneNumberType.TOLL_FREE,
+    PhoneNumberType.VOIP,
+    PhoneNumberType.UAN,
+}
+# North America's personal numbers cost what any call there costs; elsewhere they can be dear.
+_ORDINARY_PERSONAL_NUMBERS = {1}
+_SATELLITE_CODES = {870, 881}
+_NETWORK_CODES = {878, 882, 883, 888, 979}
+_KINDS = {
+    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
+    PhoneNumberType.SHARED_COST: "a shared-cost number",
+    PhoneNumberType.PAGER: "a pager",
+    PhoneNumberType.VOICEMAIL: "a voicemail access number",
+    PhoneNumberType.PERSONAL_NUMBER: "a personal number, which can cost as much as a premium one",
+}
+
+
+def country_of(number: str) -> str | None:
+    """ISO 3166 code of an E.164 number's country; None when it belongs to none."""
+    try:
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return None
+    return region if region not in (None, "001", "ZZ") else None
+
+
+def countries_of(numbers: Iterable[str]) -> set[str]:
+    """The countries that may be called by default: those of one's own numbers."""
+    return {country for number in numbers if (country := country_of(number))}
+
+
+def why_refused(to: str, *, own_numbers: Collection[str]) -> str | None:
+    """In words for the operator why `to` is not dialled; None when it may be. `own_numbers` are E.164."""
+    if not to.startswith("+"):
+        return _refusal_without_country_code(to, countries_of(own_numbers))
+    try:
+        number = phonenumbers.parse(to)
+    except phonenumbers.NumberParseException:
+        return "It is not a phone number. Write it in E.164, such as +14155550100."
+    if to != phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164):
+        return "It is not written in E.164: a plus and digits only, such as +14155550100."
+    if to in own_numbers:
+        return "It is one of your own numbers: the agent would be talking to an agent."
+    return _refusal_of_kind(number) or _refusal_of_country(number, countries_of(own_numbers))
+
+
+def _refusal_without_country_code(to: str, countries: set[str]) -> str:
+    if any(phonenumbers.is_emergency_number(to, country) for country in countries | {"US", "GB", "DE"}):
+        return (
+            "Emergency numbers are never dialled: an agent is no substitute for a person who calls for help."
+        )
+    digits = sum(character.isdigit() for character in to)
+    if 0 < digits <= 6:
+        return "Short numbers are not dialled. Write a full number in E.164, such as +14155550100."
+    return "It lacks its country code. Write it in E.164, such as +14155550100."
+
+
+def _refusal_of_kind(number: PhoneNumber) -> str | None:
+    if number.country_code in _SATELLITE_CODES:
+        return (
+            "It is a satellite phone, where a minute can cost several dollars. Such numbers are not dialled."
+        )
+    if number.country_code in _NETWORK_CODES:
+        return "It is an international network or premium number. Such numbers are not dialled."
+    country = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    national = phonenumbers.national_significant_number(number)
+    if phonenumbers.is_emergency_number(national, country):
+        return (
+            "Emergency numbers are never dialled: an agent is no substitute for a person who calls for help."
+        )
+    if phonenumbers.is_possible_short_number(number) and not phonenumbers.is_valid_number(number):
+        return "Short numbers are not dialled. Write a full number in E.164, such as +14155550100."
+    if not phonenumbers.is_valid_number(number):
+        return "No such number can exist: check its digits and its country code."
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.PERSONAL_NUMBER and number.country_code in _ORDINARY_PERSONAL_NUMBERS:
+        return None
+    if kind in _KINDS:
+        return f"It is {_KINDS[kind]}. Such numbers are not dialled."
+    return None if kind in DIALLED else "It is of a kind that is not dialled."
+
+
+def _refusal_of_country(number: PhoneNumber, countries: set[str]) -> str | None:
+    country = phonenumbers.region_code_for_number(number)
+    if country in countries:
+        return None
+    # Numbers that belong to a whole calling code, such as toll-free +1 800, count for each country of it.
+    if number.country_code in {phonenumbers.country_code_for_region(one) for one in countries} and (
+        phonenumbers.number_type(number) in (PhoneNumberType.TOLL_FREE, PhoneNumberType.PERSONAL_NUMBER)
+    ):
+        return None
+    allowed = ", ".join(sorted(countries)) or "none: you have no number whose country is known"
+    return f"Its country ({country}) is not one of those that may be called, which are those of your numbers ({allowed})."
