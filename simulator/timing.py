@@ -1,4 +1,7 @@
-"""Every latency of the pretend telephone network and the pretend model, in one place. Defaults like the real thing."""
+"""Every latency of the pretend telephone network, in one place. Defaults like the real thing.
+
+The model's are in `model/settings.py`.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,6 @@ class Timing:
     """Added to `one_way_ms`: even odds between 0 and this, from a seeded generator; order is kept."""
     jitter_buffer_ms: float = 60
     """From Twilio's playing until the phone's ear, in steps of 20 ms. What is in it is heard after a `clear`."""
-    model_connect_ms: float = 300
-    """The model: from the upgrade until `session.created`."""
-    model_first_audio_ms: float = 700
-    """The model: from `response.created` until the first audio delta."""
-    model_audio_speed: float = 6.0
-    """The model: how many times faster than real time it sends its audio."""
 
     def changed(self, values: dict[str, object]) -> Timing:
         """The same with some values changed; raises BadTiming."""
@@ -42,8 +39,8 @@ class Timing:
                 raise BadTiming(f"There is no timing '{name}'. There are: {', '.join(sorted(known))}.")
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise BadTiming(f"'{name}' must be a number, not negative.")
-            if name in ("calls_per_second", "model_audio_speed") and value == 0:
-                raise BadTiming(f"'{name}' must be above 0.")
+            if name == "calls_per_second" and value == 0:
+                raise BadTiming("'calls_per_second' must be above 0.")
         return replace(self, **values)  # pyright: ignore[reportArgumentType] checked just above
 
     def as_json(self) -> dict[str, float]:
@@ -58,7 +55,5 @@ INSTANT = Timing(
     stream_setup_ms=0,
     one_way_ms=0,
     jitter_buffer_ms=0,
-    model_connect_ms=0,
-    model_first_audio_ms=0,
 )
 """Nothing takes time but the audio itself: for tests that are not about time."""

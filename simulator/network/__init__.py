@@ -1,0 +1,1 @@
+"""A pretend Twilio: its REST API, calls, webhooks, TwiML and Media Streams."""

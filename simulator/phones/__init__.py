@@ -1,0 +1,1 @@
+"""People with phones: what they do and say, what they heard."""
