@@ -1,4 +1,4 @@
-"""Brings a database to this code's schema: safe when several processes do so at once, and beside running ones."""
+"""Brings a database to this code's schema: safe in several processes at once, and beside running ones."""
 
 from __future__ import annotations
 

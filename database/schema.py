@@ -1,7 +1,7 @@
 """Which migration the database is at, and which one this code needs.
 
-Revisions are numbers, so that a process can tell a schema newer than its own, which it accepts (migrations are
-additive for one release), from an older one, which it cannot work on.
+Revisions are numbers, so that a process can tell a schema newer than its own, which it accepts (migrations
+are additive for one release), from an older one, which it cannot work on.
 """
 
 from __future__ import annotations

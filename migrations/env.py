@@ -1,4 +1,4 @@
-"""Alembic's entry: on the connection that `database/migrate.py` brings, or on `DATABASE_URL` for its own command."""
+"""Alembic's entry: on the connection that `database/migrate.py` brings, or on `DATABASE_URL`."""
 
 from __future__ import annotations
 

