@@ -1,0 +1,28 @@
+"""What a process has counted since it started. Plain numbers: metrics read them when they are scraped."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Counters(Struct, kw_only=True):
+    calls_prepared: int = 0
+    calls_unclaimed: int = 0
+    """Model sessions that were opened for nothing: no stream came in time."""
+    calls_refused_full: int = 0
+    calls_broken: int = 0
+    """Ended by a bug of ours."""
+    streams_started: int = 0
+    streams_refused: int = 0
+    """Wrong, used or late tokens, and streams that did not begin as Twilio's do."""
+    signatures_refused: int = 0
+    phone_messages_malformed: int = 0
+    phone_messages_ignored: int = 0
+    model_messages_malformed: int = 0
+    model_sessions_opened: int = 0
+    model_sessions_refused: int = 0
+    model_sessions_unreachable: int = 0
+    caller_frames_dropped: int = 0
+    agent_frames_dropped: int = 0
+    endings_left_to_after_stream: int = 0
+    """Twilio's REST API did not carry the ending out."""

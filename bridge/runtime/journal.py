@@ -1,0 +1,138 @@
+"""What live calls have to tell, on its way to Postgres: one queue and one task a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+
+import structlog
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError, StatementError
+
+from database.journal import Entry, write
+from database.session import Database
+
+QUEUE_ENTRIES = 20_000
+"""While Postgres is away: beyond this the oldest are dropped."""
+BATCH_ENTRIES = 500
+LINGER_SECONDS = 0.05
+"""Entries that come within this time share a transaction."""
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
+
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    def __init__(self, database: Database, *, queue_entries: int = QUEUE_ENTRIES) -> None:
+        self._database = database
+        self._queue: deque[Entry | asyncio.Future[None]] = deque()
+        self._queue_entries = queue_entries
+        self._filled = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+        """Entries lost: the queue was full, or Postgres refused them for good."""
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="journal")
+
+    def add(self, entry: Entry) -> None:
+        """Returns at once; never raises."""
+        if len(self._queue) >= self._queue_entries:
+            oldest = self._queue.popleft()
+            if isinstance(oldest, asyncio.Future):
+                _release(oldest)
+            else:
+                self.dropped += 1
+        self._queue.append(entry)
+        self._filled.set()
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was added so far is written. False: not within the time."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(written)
+        self._filled.set()
+        try:
+            await asyncio.wait_for(written, timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self, timeout_s: float) -> None:
+        """Write what there is, for so long."""
+        if self._task is None:
+            return
+        await self.flush(timeout_s)
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._task = None
+        left = sum(not isinstance(entry, asyncio.Future) for entry in self._queue)
+        if left:
+            self.dropped += left
+            log.error("journal_entries_lost", count=left)
+
+    async def _run(self) -> None:
+        while True:
+            await self._filled.wait()
+            await asyncio.sleep(LINGER_SECONDS)
+            self._filled.clear()
+            while self._queue:
+                await self._write_next()
+
+    async def _write_next(self) -> None:
+        entries: list[Entry] = []
+        waiting: list[asyncio.Future[None]] = []
+        while self._queue and len(entries) < BATCH_ENTRIES:
+            entry = self._queue.popleft()
+            if isinstance(entry, asyncio.Future):
+                waiting.append(entry)
+            else:
+                entries.append(entry)
+        try:
+            await self._write_however_long_it_takes(entries)
+        except asyncio.CancelledError:
+            self._queue.extendleft(reversed(entries))
+            raise
+        finally:
+            for written in waiting:
+                _release(written)
+
+    async def _write_however_long_it_takes(self, entries: list[Entry]) -> None:
+        tries = 0
+        while entries:
+            try:
+                await write(self._database, entries)
+                return
+            except (IntegrityError, DataError, ProgrammingError, StatementError) as error:
+                if getattr(error, "connection_invalidated", False):
+                    await self._wait_to_retry(tries, error)
+                elif len(entries) == 1:
+                    self.dropped += 1
+                    log.error("journal_entry_refused", error=type(error).__name__)
+                    return
+                else:
+                    for entry in entries:
+                        await self._write_however_long_it_takes([entry])
+                    return
+            except (OSError, TimeoutError, SQLAlchemyError) as error:
+                await self._wait_to_retry(tries, error)
+            tries += 1
+            self._drop_beyond_the_limit(entries)
+
+    async def _wait_to_retry(self, tries: int, error: Exception) -> None:
+        if tries == 0:
+            log.warning("journal_waits_for_postgres", error=type(error).__name__)
+        await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
+
+    def _drop_beyond_the_limit(self, entries: list[Entry]) -> None:
+        """Those that are being retried are the oldest."""
+        excess = min(len(entries) + len(self._queue) - self._queue_entries, len(entries))
+        if excess > 0:
+            del entries[:excess]
+            self.dropped += excess
+
+
+def _release(written: asyncio.Future[None]) -> None:
+    if not written.done():
+        written.set_result(None)

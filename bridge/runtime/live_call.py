@@ -1,0 +1,270 @@
+"""One call that is up: carries frames between its two legs and does what its `Call` wants done.
+
+All of it is synchronous. Per frame there is no task, await, lock, log line or database access.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from bridge.call.commands import (
+    CloseModel,
+    Command,
+    EndCall,
+    Record,
+    SaveLine,
+    SaveTotals,
+    SendToModel,
+    SendToPhone,
+)
+from bridge.call.ending import EndReason
+from bridge.call.events import (
+    Answered,
+    CallOver,
+    DeadlinePassed,
+    DtmfReceived,
+    Event,
+    HangUpRequested,
+    MarkReturned,
+    ModelClosed,
+    ModelOpened,
+    ModelSaid,
+    ModelUnreachable,
+    StreamEnded,
+    StreamStarted,
+)
+from bridge.runtime.counters import Counters
+from bridge.runtime.legs import Leg
+from bridge.wire import twilio
+from database.journal import Entry, EventEntry, LineEntry, TotalsEntry
+
+MAX_CALLER_AUDIO_BYTES = 256 * 1024
+"""Waiting for a model that does not read, some 20 s: newer caller audio is dropped rather than made later still."""
+
+log = structlog.get_logger(__name__)
+
+
+class DrivenCall(Protocol):
+    """What is driven: `bridge.call.call.Call`."""
+
+    @property
+    def deadline(self) -> float | None: ...
+    @property
+    def first_audio_pending(self) -> bool: ...
+    def handle(self, event: Event, now: float) -> list[Command]: ...
+    def caller_audio(self, text: str) -> str | None: ...
+    def agent_audio(self, text: str, now: float) -> tuple[str, ...] | None: ...
+    def first_audio_written(self, now: float) -> None: ...
+
+
+class LiveCall:
+    """`on_end` is called once, when the call wants to be ended. Nothing happens on it afterwards."""
+
+    def __init__(
+        self,
+        call_id: str,
+        call: DrivenCall,
+        *,
+        journal: Callable[[Entry], None],
+        counters: Counters,
+        on_end: Callable[[LiveCall, EndCall], None],
+    ) -> None:
+        self.call_id = call_id
+        self.answered_at: dt.datetime | None = None
+        self.phone: Leg | None = None
+        self.model: Leg | None = None
+        self.ending: EndCall | None = None
+        self._call = call
+        self._journal = journal
+        self._counters = counters
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        self._stopped = False
+
+    # What the phone says.
+
+    def stream_started(self, phone: Leg, stream_sid: str) -> None:
+        self.phone = phone
+        self._handle(StreamStarted(stream_sid))
+
+    def phone_text(self, text: str) -> None:
+        if self.ending is not None:
+            return
+        try:
+            frame = self._call.caller_audio(text)
+            if frame is None:
+                self._phone_message(text)
+            elif frame and self.model is not None:
+                if self.model.buffered_bytes < MAX_CALLER_AUDIO_BYTES:
+                    self.model.send(frame)
+                else:
+                    self._counters.caller_frames_dropped += 1
+        except Exception as error:  # noqa: BLE001 (a bug of ours must not become a silent line)
+            self._broken(error)
+
+    def _phone_message(self, text: str) -> None:
+        match twilio.decode(text):
+            case twilio.Mark(mark=mark):
+                self._handle(MarkReturned(mark.name))
+            case twilio.Dtmf(dtmf=dtmf):
+                self._handle(DtmfReceived(dtmf.digit))
+            case twilio.Stop():
+                self._stopped = True
+            case twilio.Connected() | twilio.Start() | twilio.Media():
+                self._counters.phone_messages_ignored += 1
+            case None:
+                self._counters.phone_messages_malformed += 1
+
+    def phone_ended(self) -> None:
+        """The media socket is gone."""
+        phone, self.phone = self.phone, None
+        if phone is not None:
+            self._counters.agent_frames_dropped += phone.dropped
+            self._handle(StreamEnded(stopped=self._stopped))
+
+    # What the model says.
+
+    def model_opened(self, model: Leg) -> None:
+        self.model = model
+        self._counters.model_sessions_opened += 1
+        self._handle(ModelOpened())
+
+    def model_unreachable(self, *, refused: bool, code: str, message: str) -> None:
+        self._handle(ModelUnreachable(refused=refused, code=code, message=message))
+
+    def model_text(self, text: str) -> None:
+        if self.ending is not None:
+            return
+        now = self._loop.time()
+        try:
+            frames = self._call.agent_audio(text, now)
+            if frames is None:
+                self._handle(ModelSaid(text))
+                return
+            if self.phone is not None:
+                for frame in frames:
+                    self.phone.send(frame)
+                if self._call.first_audio_pending:
+                    self._call.first_audio_written(self._loop.time())
+            self._watch_deadline()
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._broken(error)
+
+    def model_closed(self, code: int, reason: str) -> None:
+        self.model = None
+        self._handle(ModelClosed(code, reason))
+
+    # What others say.
+
+    def answered(self, at: dt.datetime) -> None:
+        if self.answered_at is None:
+            self.answered_at = at
+            self._handle(Answered())
+
+    def hang_up(self, reason: EndReason) -> None:
+        self._handle(HangUpRequested(reason))
+
+    def over(self) -> None:
+        """Twilio says that the call has ended."""
+        self._handle(CallOver())
+
+    def discard(self) -> None:
+        """Nobody came for this call: let the model go, without an ending."""
+        self.ending = EndCall(EndReason.CANCELED, caller_gone=True)
+        self._let_go()
+
+    def close_legs(self) -> None:
+        self._close_model()
+        if self.phone is not None:
+            self.phone.close()
+
+    def _handle(self, event: Event) -> None:
+        if self.ending is not None:
+            return
+        try:
+            for command in self._call.handle(event, self._loop.time()):
+                self._perform(command)
+            self._watch_deadline()
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._broken(error)
+
+    def _perform(self, command: Command) -> None:
+        match command:
+            case SendToPhone(text):
+                if self.phone is not None:
+                    self.phone.send(text)
+            case SendToModel(text):
+                if self.model is not None:
+                    self.model.send(text)
+            case CloseModel():
+                self._close_model()
+            case Record(type_, offset_ms, data):
+                self._journal(EventEntry(self.call_id, self._at(offset_ms), offset_ms, type_, data))
+            case SaveLine(item_id, position, role, text, start_ms, end_ms, interrupted):
+                self._journal(
+                    LineEntry(self.call_id, item_id, position, role, text, start_ms, end_ms, interrupted)
+                )
+            case SaveTotals(usage, latency):
+                self._journal(TotalsEntry(self.call_id, usage, latency))
+            case EndCall():
+                self._end(command)
+
+    def _at(self, offset_ms: int) -> dt.datetime:
+        if self.answered_at is None:
+            return dt.datetime.now(dt.UTC)
+        return self.answered_at + dt.timedelta(milliseconds=offset_ms)
+
+    def _end(self, ending: EndCall) -> None:
+        if self.ending is None:
+            self.ending = ending
+            self._let_go()
+            self._on_end(self, ending)
+
+    def _let_go(self) -> None:
+        """The model is paid by the minute; the phone stays until Twilio has been told what comes next."""
+        self._close_model()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._timer_at = None
+
+    def _close_model(self) -> None:
+        model, self.model = self.model, None
+        if model is not None:
+            self._counters.caller_frames_dropped += model.dropped
+            model.close()
+
+    def _broken(self, error: Exception) -> None:
+        """Where it broke is logged; what was said, and the message that may repeat it, is not."""
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "?"
+        log.error("call_broken", call_id=self.call_id, error=type(error).__name__, where=where)
+        self._counters.calls_broken += 1
+        self._end(EndCall(EndReason.INTERNAL_ERROR, caller_gone=self.phone is None and self._stopped))
+
+    def _watch_deadline(self) -> None:
+        """One timer. A deadline that moved away is noticed when the timer fires, so that moving it costs nothing."""
+        deadline = self._call.deadline
+        if deadline is None or self.ending is not None:
+            return
+        if self._timer_at is None or deadline < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._deadline_passed)
+
+    def _deadline_passed(self) -> None:
+        self._timer = self._timer_at = None
+        deadline = self._call.deadline
+        if deadline is not None and deadline <= self._loop.time():
+            self._handle(DeadlinePassed())
+        self._watch_deadline()
