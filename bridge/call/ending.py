@@ -1,4 +1,5 @@
-"""Why a call ended. Every call ends for exactly one of these; `docs/reference/endings.md` has a line for each."""
+"""Why a call ended. Every call ends for exactly one of these; `docs/reference/endings.md` has a line for
+each."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from bridge.call.ending import EndReason
 
 
 class Answered(Struct, frozen=True):
-    """The TwiML that answers the call was returned: offsets count from here, the greeting may be asked for."""
+    """The TwiML that answers the call was returned: offsets count from here, the greeting may be asked
+    for."""
 
 
 class StreamStarted(Struct, frozen=True):

@@ -1,8 +1,9 @@
 """What the caller has heard.
 
-Twilio buffers agent audio and plays it in order; a `mark` comes back when all before it was played, and all pending marks come
-back at once when `clear` took effect. Marks and caller audio share one ordered socket, so the `media.timestamp` last seen when a
-mark returns says when, on Twilio's own clock, playback stood there: no network delay enters the sum.
+Twilio buffers agent audio and plays it in order; a `mark` comes back when all before it was played, and all
+pending marks come back at once when `clear` took effect. Marks and caller audio share one ordered socket, so
+the `media.timestamp` last seen when a mark returns says when, on Twilio's own clock, playback stood there:
+no network delay enters the sum.
 https://www.twilio.com/docs/voice/media-streams/websocket-messages#send-a-mark-message
 """
 
@@ -69,7 +70,8 @@ class _Queue:
         return True
 
     def flushed(self, name: str, stream_ms: int) -> bool:
-        """The same after a `clear` was sent: a mark that comes back sooner than it can have been played changes nothing."""
+        """The same after a `clear` was sent: a mark that comes back sooner than it can have been played
+        changes nothing."""
         for mark, position in self.marks:
             if mark == name:
                 played_ms = (position - self._position) / BYTES_PER_MS
@@ -80,7 +82,8 @@ class _Queue:
         return False
 
     def position(self, stream_ms: int) -> int:
-        """The byte that is being played: on from the last mark by the stream's clock, never past the next one."""
+        """The byte that is being played: on from the last mark by the stream's clock, never past the next
+        one."""
         if self._at_ms is None:
             return 0
         limit = self.marks[0][1] if self.marks else self._position

@@ -78,7 +78,7 @@ class Transcript:
         line.end_ms = end_ms
         line.dirty = True
 
-    def text(self, item_id: str, text: str | None, *, final: bool, role: str = "caller") -> None:
+    def text(self, item_id: str, text: str | None, *, final: bool, role: str) -> None:
         """Words as they become known; None: the caller's speech could not be written down."""
         line = self._line(item_id, role)
         if line.told:
@@ -122,9 +122,7 @@ class Transcript:
             line.dirty = False
             start_ms = now_ms if line.start_ms is None else line.start_ms
             end_ms = start_ms if line.end_ms is None else max(start_ms, line.end_ms)
-            out.append(
-                SaveLine(item_id, position, line.role, line.text, start_ms, end_ms, line.interrupted)
-            )
+            out.append(SaveLine(item_id, position, line.role, line.text, start_ms, end_ms, line.interrupted))
             if line.text and line.end_ms is not None and not line.told:
                 line.told = True
                 out.append(

@@ -12,8 +12,10 @@ _PLACE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|([^{}]*))?\}\}")
 
 
 def fill(template: str, values: Mapping[str, object]) -> str:
-    """Put the values in, once: what a value holds is not looked at again. A place that has neither value nor default
-    becomes empty; `unfilled` tells of it beforehand."""
+    """Put the values in, once: what a value holds is not looked at again.
+
+    A place that has neither value nor default becomes empty; `unfilled` tells of it beforehand.
+    """
 
     def value_of(place: re.Match[str]) -> str:
         name, default = place[1], place[2]

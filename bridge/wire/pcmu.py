@@ -1,4 +1,4 @@
-"""Arithmetic of mu-law audio at 8 kHz and of its base64 text: 8 bytes are 1 ms, 160 bytes a frame of 20 ms."""
+"""Arithmetic of mu-law audio at 8 kHz and its base64 text: 8 bytes are 1 ms, 160 bytes a frame of 20 ms."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def payload_bytes(payload: str) -> int:
 class Framing:
     """Cuts agent audio into whole 20 ms frames: ragged lengths are heard as clicks on Twilio's side.
 
-    A piece that is whole frames already passes as the very same text; otherwise the rest is carried into the next
-    piece. Not a byte is added, lost or changed.
+    A piece that is whole frames already passes as the very same text; otherwise the rest is carried into the
+    next piece. Not a byte is added, lost or changed.
     """
 
     def __init__(self) -> None:

@@ -81,8 +81,8 @@ def decode(text: str | bytes) -> Message | None:
 
 
 def media_payload(text: str) -> str | None:
-    """The base64 audio of a `media` message, cut out of the text where it has the shape Twilio gives it, typed
-    decoding otherwise; None when it is not caller audio."""
+    """The base64 audio of a `media` message, cut out of the text where it has the shape Twilio gives it,
+    typed decoding otherwise; None when it is not caller audio."""
     if text.startswith('{"event":"media"'):
         start = text.find(_PAYLOAD) + len(_PAYLOAD)
         end = text.find('"', start)

@@ -1,8 +1,9 @@
 """The seam between a phone call and a voice model.
 
-`Call` knows the phone: playback, endings, the transcript, tools. An `Engine` knows one model's dialect: how a session is
-configured, how audio is framed, who decides whose turn it is. The engine turns the model's messages into the few things
-below that can happen in any conversation, and the call's few wishes into messages. Both are plain synchronous code.
+`Call` knows the phone: playback, endings, the transcript, tools. An `Engine` knows one model's dialect: how
+a session is configured, how audio is framed, who decides whose turn it is. The engine turns the model's
+messages into the few things below that can happen in any conversation, and the call's few wishes into
+messages. Both are plain synchronous code.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class ItemText(Struct, frozen=True):
     """Words of an item. `final` replaces all deltas; None: they could not be had (transcription failed)."""
 
     item_id: str
+    role: str
     text: str | None
     final: bool
 
@@ -63,6 +65,8 @@ class AgentAudioEnded(Struct, frozen=True):
 
 class ResponseStarted(Struct, frozen=True):
     response_id: str
+    purpose: str | None = None
+    """Which wish of ours it answers; None: the model took its turn by itself."""
 
 
 class ResponseEnded(Struct, frozen=True):
@@ -71,6 +75,7 @@ class ResponseEnded(Struct, frozen=True):
     """`completed`, `cancelled`, `incomplete` or `failed`."""
     code: str | None
     """Why it failed."""
+    message: str | None = None
 
 
 class UsageCounted(Struct, frozen=True):
@@ -136,13 +141,18 @@ class Engine(Protocol):
         """Any other frame: what it means, and what to answer at once. Never raises."""
         ...
 
+    def closed(self, code: int, reason: str) -> SessionFailed:
+        """The socket was closed by the other side, or broke (1006)."""
+        ...
+
     def stream_started(self) -> list[str]:
         """The caller is on the line."""
         ...
 
     def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
-        """Ask the model to speak, when it next can. `purpose` names the wish (`greeting`, `farewell`, `tools`, `dtmf`)
-        and is what a later wish of the same purpose replaces."""
+        """Ask the model to speak, when it next can: `greeting` (dropped when the caller was first), `tools`
+        (dropped when the model has seen the results anyway), `retry`, `farewell`. A later wish replaces one
+        of the same purpose."""
         ...
 
     def interrupted(self, item_id: str, heard_ms: int, received_ms: int) -> list[str]:
@@ -153,10 +163,10 @@ class Engine(Protocol):
         """Cancel whatever is being generated."""
         ...
 
-    def allow_interruption(self, allowed: bool) -> list[str]: ...
+    def allow_interruption(self) -> list[str]:
+        """The greeting that was not to be interrupted has been heard."""
+        ...
 
-    def tool_returned(self, tool_call_id: str, output: str) -> list[str]: ...
-
-    def tell(self, text: str) -> list[str]:
-        """Something the caller did other than speak, as text (keys pressed)."""
+    def tool_returned(self, tool_call_id: str, output: str) -> list[str]:
+        """The result of a tool, as the model is to see it; asks for nothing to be said."""
         ...

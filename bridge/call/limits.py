@@ -1,0 +1,21 @@
+"""How long a call waits for things, in seconds."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class CallLimits(Struct, frozen=True):
+    session_ready: float = 8.0
+    """From opening the model's socket to a configured session."""
+    farewell_begins: float = 8.0
+    """For the model to begin its closing words."""
+    farewell: float = 30.0
+    """For closing words in all."""
+    last_mark: float = 2.0
+    """Beyond the length of the audio that is still to be played."""
+    last_words: float = 2.0
+    """For the transcription of what the caller said last, after hanging up."""
+
+
+LIMITS = CallLimits()

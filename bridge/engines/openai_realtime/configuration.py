@@ -1,0 +1,74 @@
+"""An agent as OpenAI's `session.update` wants it: GA shape, everything said, nothing left to defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bridge.call.agent import AgentConfig, ServerVad
+from bridge.engines.openai_realtime.catalogue import MODELS
+
+END_CALL: dict[str, Any] = {
+    "type": "function",
+    "name": "end_call",
+    "description": (
+        "Hangs up. Use it once the conversation is over: say goodbye first, in the same turn, then call this."
+    ),
+    "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+PCMU = {"type": "audio/pcmu"}
+"""Without a `rate`: the Realtime API refuses one for pcmu."""
+
+
+def instructions(agent: AgentConfig) -> str:
+    if agent.language is None:
+        return agent.prompt
+    return f"{agent.prompt}\n\nSpeak in this language: {agent.language}."
+
+
+def turn_detection(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> dict[str, Any]:
+    """Sent whole each time: how deep OpenAI merges a partial one is not documented.
+
+    `on_the_line`: `idle_timeout_ms` counts from when the caller can be heard, not from when the session was
+    made ready.
+    """
+    detection = msgspec.to_builtins(agent.turn_detection)
+    if isinstance(agent.turn_detection, ServerVad) and not on_the_line:
+        detection["idle_timeout_ms"] = None
+    if not interruptible:
+        detection["interrupt_response"] = False
+    return detection
+
+
+def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> dict[str, Any]:
+    transcription: dict[str, Any] | None = None
+    if agent.transcription_model is not None:
+        transcription = {"model": agent.transcription_model}
+        if agent.language is not None:
+            transcription["language"] = agent.language.split("-")[0]
+    wanted: dict[str, Any] = {
+        "type": "realtime",
+        "output_modalities": ["audio"],
+        "instructions": instructions(agent),
+        "audio": {
+            "input": {
+                "format": PCMU,
+                "transcription": transcription,
+                "noise_reduction": msgspec.to_builtins(agent.noise_reduction),
+                "turn_detection": turn_detection(agent, on_the_line=on_the_line, interruptible=interruptible),
+            },
+            "output": {"format": PCMU, "voice": agent.voice, "speed": agent.speed},
+        },
+        "tools": [END_CALL for _ in agent.tools],
+        "tool_choice": "auto",
+    }
+    model = MODELS.get(agent.model)
+    if agent.reasoning is not None and (model is None or model.reasons):
+        wanted["reasoning"] = msgspec.to_builtins(agent.reasoning)
+    return wanted
+
+
+def greeting(words: str) -> str:
+    """Instructions of the one response that greets; they stand in for the session's own meanwhile."""
+    return f'The caller has just been connected. Say exactly this, and nothing else: "{words}"'
