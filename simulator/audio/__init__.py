@@ -1,0 +1,1 @@
+"""Sound as numbers: mu-law, voices, the watermark, recordings."""

@@ -1,0 +1,32 @@
+"""What has come into a conversation since the model last answered."""
+
+from __future__ import annotations
+
+from simulator.model.reply import FunctionOutput, Turn
+from simulator.model.response_options import ResponseOptions
+
+
+class News:
+    """Collected until a response takes it."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.outputs: list[FunctionOutput] = []
+        self.notes: list[str] = []
+
+    def turn(self, instructions: str, options: ResponseOptions) -> Turn:
+        """What a response knows. One outside the conversation reads the news and leaves them."""
+        turn = Turn(
+            cause=options.cause,
+            caller=" ".join(self.heard) or None,
+            instructions=instructions,
+            asked=options.asked,
+            outputs=tuple(self.outputs),
+            notes=tuple(self.notes),
+            tools=options.tools,
+        )
+        if options.conversation is not None:
+            self.heard.clear()
+            self.outputs.clear()
+            self.notes.clear()
+        return turn
