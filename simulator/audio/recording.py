@@ -1,4 +1,4 @@
-"""WAV files: what both sides of a call heard (caller left, agent right), and a caller's own recording as telephone sound."""
+"""WAV files: both sides of a call (caller left, agent right), and a caller's own recording as telephone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def from_wav(data: bytes) -> bytes:
     except (wave.Error, EOFError) as error:
         raise BadWav(f"This is not a readable WAV file ({error}). Save it as 16-bit PCM.") from None
     if width != 2 or not frames:
-        raise BadWav(f"The WAV file must hold 16-bit PCM samples, not {width * 8}-bit ones, and some of them.")
+        raise BadWav(
+            f"The WAV file must hold 16-bit PCM samples, not {width * 8}-bit ones, and some of them."
+        )
     samples = np.frombuffer(frames, dtype="<i2").reshape(-1, channels)[:, 0]
     return mulaw.encode(_resampled(samples.astype(np.float64), rate).clip(-32_768, 32_767).astype(np.int16))
 

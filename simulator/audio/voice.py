@@ -1,7 +1,7 @@
 """Text to telephone sound: 8 kHz mu-law, as `speak(text, speaker)`, the same bytes each time.
 
-`hibari` speaks English with the voice of the package hibari-tts (loaded once, on first use). `tones` is speech-like bursts
-of the right length, cheap enough for tests and load.
+`hibari` speaks English with the voice of the package hibari-tts (loaded once, on first use). `tones` is
+speech-like bursts of the right length, cheap enough for tests and load.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _VERSION = 1
 
 
 class Voice:
-    """Safe to use from several threads. Synthesis takes a sixtieth of the speech's length: call it outside the event loop."""
+    """Safe to use from several threads.
+
+    `hibari` takes a sixtieth of the speech's length: call it outside the event loop.
+    """
 
     def __init__(self, kind: Kind = "tones", directory: Path | None = None) -> None:
         """`directory`: where speech is kept for the next start; None keeps it in memory only."""

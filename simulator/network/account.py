@@ -1,22 +1,23 @@
-"""The practice account: the numbers it owns and those it can buy. Kept in a file, so that webhooks survive a restart.
+"""The practice account: the numbers it owns and those it can buy.
 
-All numbers are of ranges that the numbering plans set aside for fiction (North America's 555-01xx, Ofcom's and ACMA's
-drama numbers), and valid by the plan's form.
+Kept in a file, so that webhooks survive a restart. All numbers are of ranges that the numbering plans set
+aside for fiction (North America's 555-01xx, Ofcom's and ACMA's drama numbers), and valid by the plan's form.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 FIRST_NUMBERS = ("+12125550100", "+14155550101", "+442079460102")
 _AREAS = {"US": ("212", "415", "206", "312", "617", "305", "512", "303"), "CA": ("416", "604", "514")}
 _PLACES = {
-    "212": ("New York", "NY"), "415": ("San Francisco", "CA"), "206": ("Seattle", "WA"), "312": ("Chicago", "IL"),
-    "617": ("Boston", "MA"), "305": ("Miami", "FL"), "512": ("Austin", "TX"), "303": ("Denver", "CO"),
+    "212": ("New York", "NY"), "415": ("San Francisco", "CA"), "206": ("Seattle", "WA"),
+    "312": ("Chicago", "IL"), "617": ("Boston", "MA"), "305": ("Miami", "FL"),
+    "512": ("Austin", "TX"), "303": ("Denver", "CO"),
     "416": ("Toronto", "ON"), "604": ("Vancouver", "BC"), "514": ("Montreal", "QC"),
 }  # fmt: skip
 
@@ -36,7 +37,7 @@ class OwnedNumber:
     voice_application_sid: str = ""
     trunk_sid: str = ""
 
-    def as_json(self, account_sid: str) -> dict[str, object]:
+    def as_json(self, account_sid: str) -> dict[str, Any]:
         return asdict(self) | {
             "account_sid": account_sid,
             "capabilities": {"voice": True, "sms": False, "mms": False, "fax": False},
@@ -86,11 +87,13 @@ class PracticeAccount:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(".new")
-        new.write_text(json.dumps({"numbers": [asdict(number) for number in self.numbers.values()]}, indent=1))
-        os.replace(new, self._file)
+        new.write_text(
+            json.dumps({"numbers": [asdict(number) for number in self.numbers.values()]}, indent=1)
+        )
+        new.replace(self._file)
 
     def for_sale(self, country: str, kind: str) -> Iterator[NumberForSale]:
-        """Every number that can be bought, in a fixed order. `kind` is Twilio's: Local, TollFree or Mobile."""
+        """Every number that can be bought, in a fixed order. `kind` is Local, TollFree or Mobile."""
         for number in _shelf(country, kind):
             if self.owned(number.phone_number) is None:
                 yield number
@@ -103,7 +106,9 @@ def _shelf(country: str, kind: str) -> Iterator[NumberForSale]:
         return
     for area in _AREAS.get(country, ()):
         locality, region = _PLACES[area]
-        yield from (NumberForSale(f"+1{area}5550{last}", country, locality, region) for last in range(110, 150))
+        yield from (
+            NumberForSale(f"+1{area}5550{last}", country, locality, region) for last in range(110, 150)
+        )
     if country == "GB":
         yield from (NumberForSale(f"+4420794600{last}", "GB", "London", "England") for last in range(10, 100))
     if country == "AU":

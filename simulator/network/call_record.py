@@ -1,4 +1,4 @@
-"""A call as Twilio keeps it: its status, which never goes back, and what it looks like in REST and in webhooks.
+"""A call as Twilio keeps it: its status, which never goes back, and how it looks in REST and in webhooks.
 
 https://www.twilio.com/docs/voice/api/call-resource
 """
@@ -12,7 +12,9 @@ from typing import Literal
 
 import phonenumbers
 
-Status = Literal["queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"]
+Status = Literal[
+    "queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"
+]
 Direction = Literal["inbound", "outbound-api", "outbound-dial"]
 FINAL: frozenset[str] = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 _ORDER: tuple[Status, ...] = ("queued", "initiated", "ringing", "in-progress")
@@ -55,7 +57,7 @@ class CallRecord:
 
     @property
     def duration_seconds(self) -> int | None:
-        """From the answer to the end in whole seconds; 0 for a call that nobody answered, None while it goes on."""
+        """From the answer to the end in whole seconds; 0 when nobody answered, None while it goes on."""
         if self.ended_at is None:
             return None
         return round((self.ended_at - self.answered_at).total_seconds()) if self.answered_at else 0
@@ -73,8 +75,18 @@ class CallRecord:
             "From": self.from_,
             "To": self.to,
         }
-        for name, number in (("Called", self.to), ("Caller", self.from_), ("From", self.from_), ("To", self.to)):
-            named |= {f"{name}City": "", f"{name}State": "", f"{name}Zip": "", f"{name}Country": country_of(number)}
+        for name, number in (
+            ("Called", self.to),
+            ("Caller", self.from_),
+            ("From", self.from_),
+            ("To", self.to),
+        ):
+            named |= {
+                f"{name}City": "",
+                f"{name}State": "",
+                f"{name}Zip": "",
+                f"{name}Country": country_of(number),
+            }
         if self.parent_call_sid:
             named["ParentCallSid"] = self.parent_call_sid
         return list(named.items())

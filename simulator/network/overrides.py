@@ -29,7 +29,7 @@ class Overrides:
 
 
 def split(url: str) -> tuple[str, Overrides]:
-    """The URL as it is requested and signed, and what its fragment asks for. Values out of range are ignored."""
+    """The URL as it is requested and signed, and what its fragment asks for; bad values are ignored."""
     plain, fragment = urldefrag(url)
     asked = dict(parse_qsl(fragment))
     usual = Overrides()

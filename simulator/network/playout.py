@@ -26,7 +26,7 @@ class Span:
 
 
 class Playout:
-    """Time is counted in steps; `stream_ms` is Twilio's own media time, that of the caller's frame of the same step."""
+    """Time is counted in steps; `stream_ms` is Twilio's media time, as in the caller's frame of the step."""
 
     def __init__(self) -> None:
         self.stream_ms = 0
@@ -80,7 +80,7 @@ class Playout:
         return marks
 
     def step(self) -> tuple[bytes, list[str]]:
-        """Begins the next 20 ms: the frame that plays during them, and the marks whose audio has been played by now."""
+        """Begins the next 20 ms: the frame that plays during them, and the marks reached by now."""
         self.stream_ms += FRAME_MS
         marks = self._passed
         self._passed = []

@@ -10,11 +10,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 def sign(auth_token: str, url: str, parameters: Iterable[tuple[str, str]] = ()) -> str:
-    """The value of `X-Twilio-Signature`. The URL's fragment and credentials are not signed, nor is https's port."""
+    """The value of `X-Twilio-Signature`. Fragment, credentials and https's port are not signed."""
     values: dict[str, set[str]] = {}
     for name, value in parameters:
         values.setdefault(name, set()).add(value)
-    text = signed_url(url) + "".join(name + value for name in sorted(values) for value in sorted(values[name]))
+    text = signed_url(url) + "".join(
+        name + value for name in sorted(values) for value in sorted(values[name])
+    )
     return base64.b64encode(hmac.new(auth_token.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 

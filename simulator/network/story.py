@@ -44,8 +44,10 @@ class Story:
         return [moment for moment in self.moments if moment.name == name]
 
     async def wait_for(self, name: str, *, count: int = 1, timeout_s: float = 20) -> Moment:
-        """The `count`-th moment of that name, at once when it was. Raises LookupError when it can no longer come,
-        TimeoutError when it does not; both tell what happened instead."""
+        """The `count`-th moment of that name, at once when it was.
+
+        Raises LookupError when it can no longer come, TimeoutError when it does not; both tell the story.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 while len(found := self.all(name)) < count:
@@ -53,7 +55,9 @@ class Story:
                         raise LookupError(f"'{name}' never came. There was: {self._summary()}")
                     await self._changed.wait()
         except TimeoutError:
-            raise TimeoutError(f"'{name}' did not come in {timeout_s} s. There was: {self._summary()}") from None
+            raise TimeoutError(
+                f"'{name}' did not come in {timeout_s} s. There was: {self._summary()}"
+            ) from None
         return found[count - 1]
 
     async def follow(self) -> AsyncIterator[Moment]:

@@ -6,9 +6,10 @@ https://www.twilio.com/docs/voice/twiml
 from __future__ import annotations
 
 import ipaddress
-import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
+from xml.etree import ElementTree
 
 MOST_BYTES = 64 * 1024
 
@@ -72,7 +73,7 @@ class Connect:
 
 @dataclass(frozen=True)
 class Dial:
-    numbers: tuple[str, ...]
+    number: str
     action: str = ""
     method: str = "POST"
     timeout_seconds: float = 30
@@ -102,9 +103,12 @@ _ATTRIBUTES = {
     "Parameter": {"name", "value"},
     "Dial": {
         "action", "method", "timeout", "timeLimit", "callerId", "answerOnBridge", "hangupOnStar", "record",
-        "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent", "ringTone", "sequential",
+        "recordingStatusCallback", "recordingStatusCallbackMethod", "recordingStatusCallbackEvent",
+        "ringTone", "sequential",
     },
-    "Number": {"sendDigits", "url", "method", "statusCallback", "statusCallbackEvent", "statusCallbackMethod"},
+    "Number": {
+        "sendDigits", "url", "method", "statusCallback", "statusCallbackEvent", "statusCallbackMethod",
+    },
 }  # fmt: skip
 
 
@@ -113,7 +117,7 @@ def read(text: str, base_url: str) -> Document:
     if len(text.encode()) > MOST_BYTES:
         raise TwimlError(11750, "The TwiML response is larger than 64 kB.")
     try:
-        root = ElementTree.fromstring(text)
+        root = ElementTree.fromstring(text)  # noqa: S314 from the server under test, and 64 kB at most
     except ElementTree.ParseError as error:
         raise TwimlError(12100, f"Document parse failure: {error}") from None
     if root.tag != "Response":
@@ -134,12 +138,17 @@ class _Reader:
         if element.tag not in _ATTRIBUTES or element.tag in ("Stream", "Parameter", "Number"):
             raise TwimlError(12200, f"<{element.tag}> is not a verb that this network carries out.")
         self._check(element)
-        read_verb = {
+        readers: dict[str, Callable[[ElementTree.Element], Verb]] = {
             "Say": self._say, "Play": self._play, "Pause": self._pause, "Redirect": self._redirect,
-            "Hangup": lambda _: Hangup(), "Reject": lambda e: Reject(e.get("reason", "rejected")),
-            "Connect": self._connect, "Dial": self._dial,
+            "Hangup": self._hangup, "Reject": self._reject, "Connect": self._connect, "Dial": self._dial,
         }  # fmt: skip
-        return read_verb[element.tag](element)
+        return readers[element.tag](element)
+
+    def _hangup(self, element: ElementTree.Element) -> Hangup:
+        return Hangup()
+
+    def _reject(self, element: ElementTree.Element) -> Reject:
+        return Reject(element.get("reason", "rejected"))
 
     def _say(self, element: ElementTree.Element) -> Say:
         text = "".join(element.itertext()).strip()
@@ -165,7 +174,9 @@ class _Reader:
         if len(element) != 1 or len(streams) != 1:
             raise TwimlError(12200, "<Connect> must hold exactly one <Stream>.")
         action = element.get("action")
-        return Connect(self._stream(streams[0]), self._absolute(action) if action else "", element.get("method", "POST"))
+        return Connect(
+            self._stream(streams[0]), self._absolute(action) if action else "", element.get("method", "POST")
+        )
 
     def _stream(self, element: ElementTree.Element) -> Stream:
         self._check(element)
@@ -183,16 +194,16 @@ class _Reader:
         return Stream(url, element.get("name", ""), parameters, self._absolute(callback) if callback else "")
 
     def _dial(self, element: ElementTree.Element) -> Dial:
+        if len(element) > 1 or any(child.tag != "Number" for child in element):
+            raise TwimlError(12200, "Inside <Dial> this network carries out one <Number> only.")
         for child in element:
-            if child.tag != "Number":
-                raise TwimlError(12200, f"<{child.tag}> inside <Dial> is not something that this network carries out.")
             self._check(child)
-        numbers = [(child.text or "").strip() for child in element] or [(element.text or "").strip()]
-        if not all(number.startswith("+") and number[1:].isdecimal() for number in numbers):
-            raise TwimlError(13223, "<Dial> needs phone numbers in E.164.")
+        number = "".join(element.itertext()).strip()
+        if not number.startswith("+") or not number[1:].isdecimal():
+            raise TwimlError(13223, "<Dial> needs a phone number in E.164.")
         action = element.get("action")
         return Dial(
-            tuple(numbers),
+            number,
             self._absolute(action) if action else "",
             element.get("method", "POST"),
             self._number(element, "timeout", 30),
@@ -216,7 +227,7 @@ class _Reader:
 
 
 def stream_refusal(url: str) -> tuple[int, str] | None:
-    """Why Twilio would not connect a stream to this address. Plain `ws://` is let through to this machine only."""
+    """Why Twilio would not connect a stream to this address. Plain `ws://` may only stay on this machine."""
     parts = urlsplit(url)
     if parts.query or " " in url or not parts.hostname:
         return 31923, "Malformed stream URL: it has a query string, a space or no host."

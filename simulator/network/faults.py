@@ -1,0 +1,36 @@
+"""What goes wrong on request: REST refused, slow or failing, callbacks twice or in the wrong order."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+
+class RestFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Used for one REST request whose path contains `path`, then forgotten."""
+
+    path: str = ""
+    method: str = ""
+    status: int = 0
+    """Answered instead of doing anything; 0: the request is carried out."""
+    code: int = 20500
+    slow_ms: int = 0
+    """Waited before answering."""
+    lose_answer: bool = False
+    """The request is carried out, and the connection closed without an answer."""
+
+
+class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    rest: deque[RestFault] = msgspec.field(default_factory=deque[RestFault])
+    duplicate_callbacks: bool = False
+    """Each status callback comes twice, with the same I-Twilio-Idempotency-Token."""
+    reorder_callbacks: bool = False
+    """Each second status callback overtakes the one before it."""
+
+    def take(self, method: str, path: str) -> RestFault | None:
+        for fault in self.rest:
+            if fault.path in path and fault.method in ("", method):
+                self.rest.remove(fault)
+                return fault
+        return None

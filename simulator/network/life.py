@@ -1,0 +1,276 @@
+"""The life of one call: dialling, ringing, talking, the end and the last callback."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine
+
+from simulator.audio import watermark
+from simulator.audio.recording import BadWav, from_wav
+from simulator.network import twiml
+from simulator.network.call import Interruption, SimulatedCall, Source
+from simulator.network.call_record import Status
+from simulator.network.callbacks import StatusCallbacks
+from simulator.network.equipment import Equipment
+from simulator.network.line import Line, Nothing, join
+from simulator.network.media_stream import MediaStream
+from simulator.network.talk import Rejected, Talk
+from simulator.network.webhooks import Exchange
+from simulator.phones.behaviour import BadBehaviour
+from simulator.phones.phone import PreparedLine
+
+UNANSWERED: dict[str, Status] = {"busy": "busy", "unreachable": "failed", "never_answers": "no-answer"}
+
+
+class Life:
+    """`ring_other` makes the other leg of a `<Dial>`."""
+
+    def __init__(
+        self, call: SimulatedCall, equipment: Equipment, ring_other: Callable[[twiml.Dial], SimulatedCall]
+    ) -> None:
+        self._call = call
+        self._equipment = equipment
+        self._ring_other = ring_other
+        self._callbacks = StatusCallbacks(call, equipment.webhooks, equipment.faults, equipment.clock)
+        self._beside: set[asyncio.Task[None]] = set()
+        self._lines: asyncio.Task[list[PreparedLine]] | None = None
+        self._line_task: asyncio.Task[None] | None = None
+
+    async def come_in(self) -> None:
+        """A person has dialled one of the account's numbers."""
+        self._prepare_lines()
+        try:
+            await self._rejectable_call()
+        except (BadBehaviour, BadWav) as error:
+            self._end("failed", by="network", why=str(error))
+        finally:
+            await self._finish()
+
+    async def go_out(self, queued_s: float) -> None:
+        """Our server asked for this call by the REST API."""
+        self._prepare_lines()
+        try:
+            if await self._dial_and_ring(queued_s):
+                await self.answer()
+                await self._talk(self._call.settings.source)
+        except (BadBehaviour, BadWav) as error:
+            self._end("failed", by="network", why=str(error))
+        finally:
+            await self._finish()
+
+    async def ring_for(self, other: Line) -> None:
+        """The other leg of a `<Dial>`: rings, and is joined to that line until one of the two hangs up."""
+        self._prepare_lines()
+        try:
+            if await self._dial_and_ring(0):
+                join(other, await self.answer())
+                interruption = await self._call.interruptions.get()
+                self._end("completed", by=interruption.by)
+        finally:
+            other.attachment = Nothing()
+            self._end("completed" if self._call.line else "canceled", by="other leg")
+            await self._finish()
+
+    async def answer(self) -> Line:
+        call = self._call
+        if call.line is not None:
+            return call.line
+        assert self._lines is not None  # noqa: S101 prepared when the call began
+        line = call.connect_phone(await self._lines, self._equipment.timing.jitter_buffer_ms)
+        self._move("in-progress", "answered")
+        self._line_task = self._spawn(self._keep_time(line))
+        return line
+
+    async def ask(self, source: Source) -> Exchange:
+        call = self._call
+        parameters = [*call.record.parameters(), *source.parameters]
+        exchange = await self._equipment.webhooks.ask(source.url, parameters, source.method)
+        call.webhooks.append(exchange)
+        call.story.tell("webhook", url=exchange.url, tries=exchange.tries, took_ms=exchange.took_ms)
+        return exchange
+
+    async def voice_of_network(self, text: str) -> bytes:
+        speech = await asyncio.to_thread(self._equipment.voice.speak, text, "network")
+        return watermark.embed(speech, text)
+
+    async def fetch_audio(self, url: str) -> bytes:
+        async with self._equipment.http.get(url) as response:
+            return from_wav(await response.read())
+
+    async def run_stream(self, asked: twiml.Stream, line: Line) -> None:
+        equipment = self._equipment
+        stream = MediaStream(
+            sid=f"MZ{secrets.token_hex(16)}",
+            asked=asked,
+            account_sid=equipment.account.sid,
+            call_sid=self._call.sid,
+            timing=equipment.timing_now,
+            tell=self._call.story.tell,
+            on_started=lambda: self._report_stream(stream, "stream-started"),
+            seed=equipment.next_seed(),
+        )
+        self._call.streams.append(stream)
+        try:
+            await stream.run(equipment.http, equipment.account.auth_token, line)
+        finally:
+            self._report_stream(stream, "stream-stopped" if stream.started else "stream-error")
+
+    async def dial(self, verb: twiml.Dial, line: Line) -> tuple[tuple[str, str], ...]:
+        other = self._ring_other(verb)
+        life = Life(other, self._equipment, self._ring_other)
+        limit = asyncio.get_running_loop().call_later(
+            verb.time_limit_seconds, other.interrupt, Interruption("time limit")
+        )
+        self._call.story.tell("dialling", to=verb.number, call_sid=other.sid)
+        try:
+            await life.ring_for(line)
+        finally:
+            limit.cancel()
+        seconds = str(other.record.duration_seconds or 0)
+        return (
+            ("DialCallStatus", other.record.status),
+            ("DialCallSid", other.sid),
+            ("DialCallDuration", seconds),
+            ("DialBridged", "true" if other.line else "false"),
+        )
+
+    async def _rejectable_call(self) -> None:
+        """The number's webhook decides whether the call is answered at all."""
+        source = self._call.settings.source
+        if not source.url:
+            self._end("failed", by="network", why="Nobody has set a voice webhook for this number.")
+            return
+        self._move("ringing", "ringing")
+        try:
+            await self._talk(source)
+        except Rejected as rejected:
+            self._end("busy" if rejected.reason == "busy" else "no-answer", by="twiml")
+
+    async def _dial_and_ring(self, queued_s: float) -> bool:
+        """True when the phone picks up."""
+        try:
+            async with asyncio.timeout(queued_s + self._call.settings.ring_seconds + 5):
+                ringing = asyncio.create_task(self._ring(queued_s))
+                interruption = await self._first(ringing)
+        except TimeoutError:
+            interruption = None
+        if interruption is not None:
+            self._end("canceled", by=interruption.by)
+        return not self._call.record.is_over
+
+    async def _ring(self, queued_s: float) -> None:
+        behaviour = self._call.behaviour
+        if queued_s > 0:
+            await asyncio.sleep(queued_s)
+        self._move("initiated", "initiated")
+        await asyncio.sleep(self._equipment.timing.dial_ms / 1000)
+        if behaviour.pick_up in ("busy", "unreachable"):
+            self._end(UNANSWERED[behaviour.pick_up], by="callee")
+            return
+        self._move("ringing", "ringing")
+        answers_s = behaviour.answers_after_ms / 1000
+        ring_s = self._call.settings.ring_seconds
+        await asyncio.sleep(min(answers_s, ring_s) if behaviour.pick_up == "answers" else ring_s)
+        if behaviour.pick_up == "never_answers" or answers_s > ring_s:
+            self._end("no-answer", by="network")
+
+    async def _talk(self, source: Source) -> None:
+        """Carries TwiML out until somebody hangs up or nothing is left to do. Raises Rejected."""
+        limit = asyncio.get_running_loop().call_later(
+            self._call.settings.limit_seconds, self._call.interrupt, Interruption("time limit")
+        )
+        try:
+            next_source: Source | None = source
+            while next_source is not None:
+                talk = Talk(self._call, self)
+                interruption = await self._first(asyncio.create_task(talk.run(next_source)))
+                next_source = interruption.source if interruption else None
+                if next_source is None:
+                    status: Status = "completed" if self._call.line or interruption is None else "no-answer"
+                    self._end(status, by=interruption.by if interruption else "twiml")
+                    self._tell_action(talk)
+        finally:
+            limit.cancel()
+
+    def _tell_action(self, talk: Talk) -> None:
+        """The call ended while a stream was connected: the action hears of it, what it answers is not done."""
+        if talk.connect is not None and talk.connect.action:
+            self._spawn(self._ask_in_vain(Source(talk.connect.action, talk.connect.method)))
+
+    async def _ask_in_vain(self, source: Source) -> None:
+        await self.ask(source)
+
+    async def _first(self, task: asyncio.Task[None]) -> Interruption | None:
+        """Waits for the task or for an interruption, which cancels it. Raises what the task raises."""
+        interrupted = asyncio.create_task(self._call.interruptions.get())
+        try:
+            await asyncio.wait({task, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+                return None
+            return interrupted.result()
+        finally:
+            interrupted.cancel()
+            task.cancel()
+            await asyncio.wait({task, interrupted})
+
+    async def _keep_time(self, line: Line) -> None:
+        await line.run()
+        self._call.hang_up()
+
+    def _prepare_lines(self) -> None:
+        lines = [*self._call.behaviour.lines]
+        self._lines = asyncio.create_task(self._equipment.directory.prepare(lines))
+
+    def _move(self, status: Status, moment: str) -> None:
+        if self._call.record.move(status, self._equipment.clock()):
+            self._call.story.tell(moment)
+            self._callbacks.report(moment)
+
+    def _end(self, status: Status, *, by: str, **data: object) -> None:
+        call = self._call
+        if not call.record.move(status, self._equipment.clock()):
+            return
+        if call.line is not None:
+            call.line.phone.end()
+        if self._line_task is not None:
+            self._line_task.cancel()
+        call.story.tell("ended", status=status, by=by, **data)
+        self._callbacks.report("completed")
+
+    async def _finish(self) -> None:
+        """Cut off in the middle, a call ends as failed; then all that was begun is brought to its end."""
+        self._end("failed", by="network")
+        if self._lines is not None:
+            self._lines.cancel()
+        await self._callbacks.finish()
+        while self._beside:
+            await asyncio.wait(self._beside)
+        self._call.story.finish()
+        self._call.over.set()
+
+    def _report_stream(self, stream: MediaStream, event: str) -> None:
+        url = stream.asked.status_callback
+        if not url:
+            return
+        told = {
+            "AccountSid": self._equipment.account.sid,
+            "CallSid": self._call.sid,
+            "StreamSid": stream.sid,
+            "StreamName": stream.asked.name,
+            "StreamEvent": event,
+            "Timestamp": self._equipment.clock().strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        }
+        if event == "stream-error":
+            told["StreamError"] = f"{stream.error_code} - Stream"
+        self._spawn(self._send(url, told))
+
+    async def _send(self, url: str, parameters: dict[str, str]) -> None:
+        self._call.webhooks.append(await self._equipment.webhooks.ask(url, list(parameters.items())))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
