@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +14,6 @@ from database.call_events import add_event, announce, utc_now
 from database.models import (
     FINAL_STATUSES,
     Agent,
-    AgentVersion,
     Call,
     CallEvent,
     PhoneNumber,
@@ -24,6 +23,11 @@ from database.session import Database
 
 TOKEN_SECONDS = 60
 """How long the TwiML that we return may be used to attach a media stream."""
+
+LONGEST_CALL_SECONDS = 2 * 14_400 + 900
+"""Four hours with an agent, then four with whom it was connected to: https://www.twilio.com/docs/voice/twiml/dial"""
+LONGEST_QUEUE_SECONDS = 25 * 3600
+"""Twilio keeps a dialled call queued for up to a day."""
 
 REASON_OF_STATUS = {
     "completed": EndReason.CALLER_HUNG_UP,
@@ -35,16 +39,12 @@ REASON_OF_STATUS = {
 """Why a call ended, where nobody of ours has said so before Twilio did."""
 
 
-async def number_and_agent(database: Database, number: str) -> tuple[PhoneNumber, AgentVersion] | None:
+async def number_and_version(database: Database, number: str) -> tuple[PhoneNumber, int] | None:
     """One of our numbers, and the newest version of the agent that answers it."""
     async with database.session() as session:
         query = (
-            select(PhoneNumber, AgentVersion)
+            select(PhoneNumber, Agent.version)
             .join(Agent, Agent.id == PhoneNumber.agent_id)
-            .join(
-                AgentVersion,
-                (AgentVersion.agent_id == Agent.id) & (AgentVersion.version == Agent.version),
-            )
             .where(PhoneNumber.number == number)
         )
         row = (await session.execute(query)).one_or_none()
@@ -128,12 +128,6 @@ async def by_call_sid(database: Database, call_sid: str) -> Call | None:
         return await session.scalar(select(Call).where(Call.twilio_call_sid == call_sid))
 
 
-async def agent_version_of(database: Database, call: Call) -> AgentVersion:
-    """The version that the call runs on."""
-    async with database.session() as session:
-        return await session.get_one(AgentVersion, (call.agent_id, call.agent_version))
-
-
 async def mark_dialled(database: Database, call_id: str, call_sid: str) -> None:
     """Twilio took the call; a callback may have told us so already."""
     async with database.session.begin() as session:
@@ -154,7 +148,8 @@ async def take_status(
 ) -> Call | None:
     """Take in a status callback. Returns the call, or None when it tells nothing new.
 
-    Twilio's callbacks may come out of order or twice: an older `sequence` changes nothing, nor does anything that
+    Twilio's callbacks may come out of order or twice: an older `sequence` changes nothing, nor does anything
+    that
     follows a final status. A number's own callbacks have no sequence and only a final status.
     """
     async with database.session.begin() as session:
@@ -179,7 +174,8 @@ async def take_status(
 async def answer(database: Database, call_id: str, *, slot: str) -> Call | None:
     """The TwiML that answers the call is about to be returned: what it must say is in the row.
 
-    `attach_expires_at` and `slot` stay what they are while the token is good, so that a repeated webhook gets the same
+    `attach_expires_at` and `slot` stay what they are while the token is good, so that a repeated webhook
+    gets the same
     TwiML. None: there is no such call.
     """
     async with database.session.begin() as session:
@@ -256,7 +252,8 @@ async def finish(
 
 
 async def fail_unclaimed(database: Database, *, older_than_s: float) -> list[str]:
-    """Calls of which we never learnt whether Twilio took them: failed, and hung up if somebody picks up late."""
+    """Calls of which we never learnt whether Twilio took them: failed, and hung up if somebody picks up
+    late."""
     before = utc_now() - dt.timedelta(seconds=older_than_s)
     async with database.session.begin() as session:
         query = (
@@ -274,6 +271,32 @@ async def fail_unclaimed(database: Database, *, older_than_s: float) -> list[str
         for call in unclaimed:
             await _end(session, call, "failed", EndReason.DIAL_FAILED, None)
         return [call.id for call in unclaimed]
+
+
+async def finish_forgotten(database: Database) -> list[str]:
+    """Calls whose process was lost, and of whose end Twilio's callback never told: they were
+    up for longer than any call can be."""
+    before = utc_now() - dt.timedelta(seconds=LONGEST_CALL_SECONDS)
+    unanswered_before = utc_now() - dt.timedelta(seconds=LONGEST_QUEUE_SECONDS)
+    async with database.session.begin() as session:
+        query = (
+            select(Call)
+            .where(Call.ended_at.is_(None))
+            .where(
+                or_(
+                    Call.answered_at < before,
+                    Call.answered_at.is_(None) & (Call.created_at < unanswered_before),
+                )
+            )
+            .order_by(Call.id)
+            .with_for_update(skip_locked=True)
+        )
+        forgotten = (await session.scalars(query)).all()
+        for call in forgotten:
+            lost = call.answered_at is not None
+            reason = EndReason.PROCESS_LOST if lost else EndReason.DIAL_FAILED
+            await _end(session, call, "completed" if lost else "failed", reason, None)
+        return [call.id for call in forgotten]
 
 
 async def _locked(session: AsyncSession, call_id: str) -> Call | None:

@@ -49,8 +49,8 @@ Entry = EventEntry | LineEntry | TotalsEntry
 async def write(database: Database, entries: Sequence[Entry]) -> None:
     """Write them in order. Those of calls that were deleted meanwhile are left out.
 
-    The calls' rows are locked first, in the order of their ids: of one call, whoever holds the lock draws event
-    ids and commits before the next one does, so a reader who has seen an id has seen all below it.
+    The calls' rows are locked first, in the order of their ids: whoever holds a call's lock draws event ids
+    and commits before the next one does, so a reader who has seen an id has seen all below it.
     """
     async with database.session.begin() as session:
         wanted = {entry.call_id for entry in entries}

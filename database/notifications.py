@@ -1,6 +1,7 @@
 """What Postgres announces: one connection a process that LISTENs, and wakes those who wait here.
 
-An announcement is only ever a reason to look sooner: whoever waits also looks each second by itself, so that one which
+An announcement is only ever a reason to look sooner: whoever waits also looks each second by itself, so that
+one which
 was lost while the connection was down delays and loses nothing.
 """
 
@@ -40,7 +41,10 @@ class Connection(Protocol):
     def terminate(self) -> None: ...
 
 
-connect = cast("Callable[..., Awaitable[Connection]]", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType] (untyped there)
+connect = cast(
+    "Callable[..., Awaitable[Connection]]",
+    asyncpg.connect,  # pyright: ignore[reportUnknownMemberType] (untyped there)
+)
 
 log = structlog.get_logger(__name__)
 

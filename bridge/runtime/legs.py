@@ -18,6 +18,11 @@ class Leg(Protocol):
         """Messages that `send` gave up: the peer does not read, or is gone."""
         ...
 
+    @property
+    def malformed(self) -> int:
+        """Messages of the peer that were no text of a sensible size, and were not handed on."""
+        ...
+
     def send(self, text: str) -> None:
         """Never waits, never raises."""
         ...

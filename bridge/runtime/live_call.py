@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -45,7 +45,7 @@ from bridge.wire import twilio
 from database.journal import Entry, EventEntry, LineEntry, TotalsEntry
 
 MAX_CALLER_AUDIO_BYTES = 256 * 1024
-"""Waiting for a model that does not read, some 20 s: newer caller audio is dropped rather than made later still."""
+"""Waiting for a model that does not read, some 20 s: newer audio is dropped rather than made later still."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +59,8 @@ class DrivenCall(Protocol):
     def first_audio_pending(self) -> bool: ...
     def handle(self, event: Event, now: float) -> list[Command]: ...
     def caller_audio(self, text: str) -> str | None: ...
-    def agent_audio(self, text: str, now: float) -> tuple[str, ...] | None: ...
-    def first_audio_written(self, now: float) -> None: ...
+    def agent_audio(self, text: str, now: float) -> Sequence[str] | None: ...
+    def first_audio_written(self, now: float) -> list[Command]: ...
 
 
 class LiveCall:
@@ -88,11 +88,14 @@ class LiveCall:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._stopped = False
+        self.phone_gone = asyncio.Event()
+        self.phone_gone.set()
 
     # What the phone says.
 
     def stream_started(self, phone: Leg, stream_sid: str) -> None:
         self.phone = phone
+        self.phone_gone.clear()
         self._handle(StreamStarted(stream_sid))
 
     def phone_text(self, text: str) -> None:
@@ -107,7 +110,7 @@ class LiveCall:
                     self.model.send(frame)
                 else:
                     self._counters.caller_frames_dropped += 1
-        except Exception as error:  # noqa: BLE001 (a bug of ours must not become a silent line)
+        except Exception as error:
             self._broken(error)
 
     def _phone_message(self, text: str) -> None:
@@ -127,7 +130,9 @@ class LiveCall:
         """The media socket is gone."""
         phone, self.phone = self.phone, None
         if phone is not None:
+            self.phone_gone.set()
             self._counters.agent_frames_dropped += phone.dropped
+            self._counters.phone_messages_malformed += phone.malformed
             self._handle(StreamEnded(stopped=self._stopped))
 
     # What the model says.
@@ -152,14 +157,14 @@ class LiveCall:
             if self.phone is not None:
                 for frame in frames:
                     self.phone.send(frame)
-                if self._call.first_audio_pending:
-                    self._call.first_audio_written(self._loop.time())
+                self._note_first_audio()
             self._watch_deadline()
-        except Exception as error:  # noqa: BLE001 (as above)
+        except Exception as error:
             self._broken(error)
 
     def model_closed(self, code: int, reason: str) -> None:
-        self.model = None
+        """The model ended its session; one that we close is not reported."""
+        self._count_model()
         self._handle(ModelClosed(code, reason))
 
     # What others say.
@@ -192,9 +197,16 @@ class LiveCall:
         try:
             for command in self._call.handle(event, self._loop.time()):
                 self._perform(command)
+            self._note_first_audio()
             self._watch_deadline()
-        except Exception as error:  # noqa: BLE001 (as above)
+        except Exception as error:
             self._broken(error)
+
+    def _note_first_audio(self) -> None:
+        """The frames that begin a response are out: only now is it known when."""
+        if self.phone is not None and self._call.first_audio_pending:
+            for command in self._call.first_audio_written(self._loop.time()):
+                self._perform(command)
 
     def _perform(self, command: Command) -> None:
         match command:
@@ -236,10 +248,16 @@ class LiveCall:
             self._timer = self._timer_at = None
 
     def _close_model(self) -> None:
+        model = self._count_model()
+        if model is not None:
+            model.close()
+
+    def _count_model(self) -> Leg | None:
         model, self.model = self.model, None
         if model is not None:
             self._counters.caller_frames_dropped += model.dropped
-            model.close()
+            self._counters.model_messages_malformed += model.malformed
+        return model
 
     def _broken(self, error: Exception) -> None:
         """Where it broke is logged; what was said, and the message that may repeat it, is not."""
@@ -252,7 +270,7 @@ class LiveCall:
         self._end(EndCall(EndReason.INTERNAL_ERROR, caller_gone=self.phone is None and self._stopped))
 
     def _watch_deadline(self) -> None:
-        """One timer. A deadline that moved away is noticed when the timer fires, so that moving it costs nothing."""
+        """One timer. A deadline that moved away is noticed when it fires, so moving one costs nothing."""
         deadline = self._call.deadline
         if deadline is None or self.ending is not None:
             return

@@ -67,6 +67,8 @@ class ModelLeg(ClientConnection):
 
     def attach(self, on_text: Callable[[str], None], on_closed: Callable[[int, str], None]) -> None:
         """From now on. What came since the socket opened comes first, an end included."""
+        if self._abort_timer is not None:
+            return
         self._on_text, self._on_closed = on_text, on_closed
         early, self._early = self._early, []
         for text in early:
@@ -79,7 +81,7 @@ class ModelLeg(ClientConnection):
         return self.transport.get_write_buffer_size()
 
     # A leg's `send` and `close` are synchronous; those of websockets, which wait, are not used on it.
-    def send(self, text: str) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def send(self, text: str) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self.state is not State.OPEN:
             self.dropped += 1
             return
@@ -88,7 +90,7 @@ class ModelLeg(ClientConnection):
         if self.buffered_bytes > MAX_BUFFERED_BYTES:
             self.transport.abort()
 
-    def close(self, code: int = 1000) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def close(self, code: int = 1000) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """No end is reported for it."""
         self._on_text = self._on_closed = None
         if self.state is State.OPEN:

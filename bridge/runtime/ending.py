@@ -1,0 +1,92 @@
+"""How a call that wants to end is ended: the reason is committed, Twilio is told, both sockets are closed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.call.commands import EndCall
+from bridge.call.ending import APOLOGISE, EndReason
+from bridge.runtime.counters import Counters
+from bridge.runtime.live_call import LiveCall
+from database import calls
+from database.session import Database
+from telephony import twiml
+from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
+
+COMMIT_SECONDS = 2.0
+TWILIO_SECONDS = 2.0
+"""After this the media socket is closed, and after-stream says what this was to say."""
+RETRY_SECONDS = 0.25
+PHONE_CLOSES_SECONDS = 2.0
+"""Within which Twilio closes the media socket of a call that it was told to end."""
+
+log = structlog.get_logger(__name__)
+
+
+async def end_call(
+    live: LiveCall,
+    ending: EndCall,
+    *,
+    call_sid: str | None,
+    fallback_number: str | None,
+    database: Database,
+    twilio: TwilioAccount,
+    counters: Counters,
+) -> bool:
+    """Carry it out. Returns whether the call is over, rather than going on with an apology."""
+    reason = await _commit(database, live.call_id, ending)
+    apology = reason in APOLOGISE and live.answered_at is not None
+    if reason is EndReason.STREAM_LOST:
+        # Twilio has noticed too, and asks after-stream by itself.
+        live.close_legs()
+        return False
+    told = ending.caller_gone or await _tell_twilio(
+        twilio, call_sid, twiml.apologise(fallback_number) if apology else None
+    )
+    if not told:
+        counters.endings_left_to_after_stream += 1
+    elif not ending.caller_gone:
+        await _phone_gone(live)
+    live.close_legs()
+    await _phone_gone(live)
+    return ending.caller_gone or (told and not apology)
+
+
+async def _commit(database: Database, call_id: str, ending: EndCall) -> EndReason:
+    """The first reason stands. While Postgres is away the call ends all the same."""
+    try:
+        async with asyncio.timeout(COMMIT_SECONDS):
+            committed = await calls.commit_reason(database, call_id, ending.reason, ending.error)
+    except (OSError, TimeoutError, SQLAlchemyError) as error:
+        log.error("reason_not_committed", call_id=call_id, reason=ending.reason, error=type(error).__name__)
+        return ending.reason
+    return committed or ending.reason
+
+
+async def _tell_twilio(twilio: TwilioAccount, call_sid: str | None, apology: str | None) -> bool:
+    if call_sid is None:
+        return False
+    try:
+        async with asyncio.timeout(TWILIO_SECONDS):
+            while True:
+                try:
+                    if apology is None:
+                        await twilio.end_call(call_sid)
+                    else:
+                        await twilio.redirect_call(call_sid, apology)
+                    return True
+                except TwilioUnreachable:
+                    await asyncio.sleep(RETRY_SECONDS)
+    except (TwilioRefused, TimeoutError) as error:
+        log.warning("twilio_did_not_end_call", call_sid=call_sid, error=type(error).__name__)
+        return False
+
+
+async def _phone_gone(live: LiveCall) -> None:
+    try:
+        await asyncio.wait_for(live.phone_gone.wait(), PHONE_CLOSES_SECONDS)
+    except TimeoutError:
+        return

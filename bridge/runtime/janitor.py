@@ -1,0 +1,52 @@
+"""Puts right what a lost answer or a lost process has left in the database. Every process does so; it does
+no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from database import call_commands, calls
+from database.session import Database
+
+ROUND_SECONDS = 15.0
+UNCLAIMED_SECONDS = 60.0
+COMMANDS_KEPT_SECONDS = 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+class Janitor:
+    def __init__(self, database: Database, *, round_s: float = ROUND_SECONDS) -> None:
+        self._database = database
+        self._round_s = round_s
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="janitor")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def round(self) -> None:
+        for call_id in await calls.fail_unclaimed(self._database, older_than_s=UNCLAIMED_SECONDS):
+            log.warning("call_unclaimed", call_id=call_id)
+        for call_id in await calls.finish_forgotten(self._database):
+            log.error("call_forgotten", call_id=call_id)
+        await call_commands.forget_old(self._database, older_than_s=COMMANDS_KEPT_SECONDS)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.round()
+            except (OSError, TimeoutError, SQLAlchemyError) as error:
+                log.warning("janitor_waits_for_postgres", error=type(error).__name__)
+            await asyncio.sleep(self._round_s)

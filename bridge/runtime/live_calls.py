@@ -1,0 +1,299 @@
+"""The calls of this process: who may come in, whose model session is open, and that nothing is left
+behind."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ssl
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from bridge.call.agent import AgentSnapshot
+from bridge.call.commands import EndCall
+from bridge.call.ending import EndReason
+from bridge.runtime.command_intake import CommandIntake
+from bridge.runtime.counters import Counters
+from bridge.runtime.ending import end_call
+from bridge.runtime.janitor import Janitor
+from bridge.runtime.journal import Journal
+from bridge.runtime.live_call import LiveCall
+from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
+from bridge.runtime.new_call import NewCall, openai_call
+from bridge.runtime.row_closer import RowCloser
+from database.models import Call
+from database.notifications import Notifications
+from database.session import Database
+from telephony.twilio import TwilioAccount
+
+CLAIM_SECONDS = 10.0
+"""Within which an answered call's media stream comes, or its model session is let go."""
+RING_SECONDS = 660.0
+"""Longer than Twilio lets a phone ring."""
+ENDINGS_SECONDS = 8.0
+"""For the endings that are under way when the server stops."""
+
+log = structlog.get_logger(__name__)
+
+
+class Held:
+    """A call, its row's facts that an ending needs, and whether its end has been carried out."""
+
+    def __init__(self, live: LiveCall, row: Call, agent: AgentSnapshot) -> None:
+        self.live = live
+        self.row_id = row.id
+        self.call_sid = row.twilio_call_sid
+        self.agent = agent
+        self.claim_timer: asyncio.TimerHandle | None = None
+        self.claimed = False
+        self.done = asyncio.Event()
+
+    def stop_waiting(self) -> None:
+        if self.claim_timer is not None:
+            self.claim_timer.cancel()
+            self.claim_timer = None
+
+
+class LiveCalls:
+    """`slot` names this process in the addresses we give to Twilio."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        notifications: Notifications,
+        twilio: TwilioAccount,
+        model: ModelOptions,
+        slot: str,
+        max_calls: int,
+        drain_seconds: float = 10.0,
+        claim_seconds: float = CLAIM_SECONDS,
+        new_call: NewCall = openai_call,
+    ) -> None:
+        self.slot = slot
+        self.max_calls = max_calls
+        self.counters = Counters()
+        self.journal = Journal(database)
+        self.draining = False
+        self._database = database
+        self._twilio = twilio
+        self._model = model
+        self._ssl_context = ssl.create_default_context() if model.base_url.startswith("https") else None
+        self._drain_seconds = drain_seconds
+        self._claim_seconds = claim_seconds
+        self._new_call = new_call
+        self._held: dict[str, Held] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rows = RowCloser(database)
+        self._intake = CommandIntake(database, notifications, self)
+        self._janitor = Janitor(database)
+
+    def start(self) -> None:
+        self.journal.start()
+        self._rows.start()
+        self._intake.start()
+        self._janitor.start()
+
+    async def drain(self) -> None:
+        """Take no more calls, let those that are up finish for `drain_seconds`, then end them with an
+        apology.
+
+        Must be over before the web server closes its sockets."""
+        self.draining = True
+        for held in list(self._held.values()):
+            if not held.claimed and held.live.answered_at is None:
+                self._discard(held)
+        await self._until_empty(self._drain_seconds)
+        for held in list(self._held.values()):
+            held.live.hang_up(EndReason.DRAINING)
+        await self._until_empty(ENDINGS_SECONDS)
+
+    async def aclose(self) -> None:
+        """End what `drain` has left, write what is unwritten, stop everything."""
+        if not self.draining:
+            await self.drain()
+        await self._intake.stop()
+        await self._janitor.stop()
+        for held in list(self._held.values()):
+            held.stop_waiting()
+            held.live.close_legs()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._held.clear()
+        await self.journal.stop(5.0)
+        await self._rows.stop()
+
+    # What metrics and other processes' commands ask.
+
+    @property
+    def count(self) -> int:
+        """Calls that this process holds, those included that are being set up or ended."""
+        return len(self._held)
+
+    def ids(self) -> list[str]:
+        return list(self._held)
+
+    def find(self, call_id: str) -> LiveCall | None:
+        held = self._held.get(call_id)
+        return None if held is None else held.live
+
+    # The life of a call.
+
+    def prepare(self, row: Call, agent: AgentSnapshot) -> bool:
+        """Hold a place for the call and begin to open its model session. False: this process is full, or
+        stopping.
+
+        A session that nobody claims in time is closed: 10 s after the answer, or when the phone stops
+        ringing."""
+        if row.id in self._held:
+            return True
+        held = self._admit(row, agent)
+        if held is None:
+            return False
+        self._wait_for_claim(held, RING_SECONDS if row.direction == "outbound" else self._claim_seconds)
+        self.counters.calls_prepared += 1
+        return True
+
+    def answered(self, call_id: str, at: dt.datetime) -> bool:
+        """The TwiML that answers the call goes out. False: the call is not held here."""
+        held = self._held.get(call_id)
+        if held is None:
+            return False
+        if not held.claimed:
+            self._wait_for_claim(held, self._claim_seconds)
+        held.live.answered(at)
+        return True
+
+    def claim(self, row: Call, agent: AgentSnapshot) -> LiveCall | None:
+        """The call's media stream is here. A session of its own is opened where none is warm. None: no
+        room."""
+        held = self._held.get(row.id) or self._admit(row, agent)
+        if held is None or held.claimed or held.live.ending is not None:
+            return None
+        held.stop_waiting()
+        held.claimed = True
+        held.call_sid = row.twilio_call_sid
+        if row.answered_at is not None:
+            held.live.answered(row.answered_at)
+        self.counters.streams_started += 1
+        return held.live
+
+    def hang_up(self, call_id: str, reason: EndReason) -> bool:
+        held = self._held.get(call_id)
+        if held is None:
+            return False
+        held.live.hang_up(reason)
+        return True
+
+    async def over(self, call_id: str, timeout_s: float = 3.0) -> bool:
+        """Twilio says that the call has ended; returns once what it had to tell is written. False: not held
+        here."""
+        held = self._held.get(call_id)
+        if held is None:
+            return False
+        if held.live.answered_at is None:
+            self._discard(held)
+        else:
+            held.live.over()
+        try:
+            await asyncio.wait_for(held.done.wait(), timeout_s)
+        except TimeoutError:
+            log.warning("call_slow_to_end", call_id=call_id)
+        return True
+
+    def _admit(self, row: Call, agent: AgentSnapshot) -> Held | None:
+        if self.draining or len(self._held) >= self.max_calls:
+            self.counters.calls_refused_full += 1
+            return None
+        call = self._new_call(agent, row.max_call_seconds)
+        live = LiveCall(
+            row.id, call, journal=self.journal.add, counters=self.counters, on_end=self._ending_wanted
+        )
+        held = self._held[row.id] = Held(live, row, agent)
+        self._own(self._hold_model_session(held), f"model_{row.id}")
+        return held
+
+    async def _hold_model_session(self, held: Held) -> None:
+        """Lasts as long as the socket, so that a task that is left shows a socket that is left."""
+        live = held.live
+        try:
+            leg = await open_model_leg(self._model, held.agent.config.model, self._ssl_context)
+        except ModelNotOpened as error:
+            if error.refused:
+                self.counters.model_sessions_refused += 1
+            else:
+                self.counters.model_sessions_unreachable += 1
+            live.model_unreachable(refused=error.refused, code=error.code, message=error.message)
+            return
+        try:
+            if live.ending is None:
+                live.model_opened(leg)
+                leg.attach(live.model_text, live.model_closed)
+            else:
+                leg.close()
+            await leg.wait_closed()
+        except asyncio.CancelledError:
+            leg.transport.abort()
+            raise
+
+    def _wait_for_claim(self, held: Held, seconds: float) -> None:
+        held.stop_waiting()
+        held.claim_timer = asyncio.get_running_loop().call_later(seconds, self._unclaimed, held)
+
+    def _unclaimed(self, held: Held) -> None:
+        self.counters.calls_unclaimed += 1
+        self._discard(held)
+
+    def _discard(self, held: Held) -> None:
+        if held.live.ending is None:
+            held.live.discard()
+            self._release(held)
+
+    def _ending_wanted(self, live: LiveCall, ending: EndCall) -> None:
+        held = self._held[live.call_id]
+        held.stop_waiting()
+        self._own(self._carry_out(held, ending), f"end_{live.call_id}")
+
+    async def _carry_out(self, held: Held, ending: EndCall) -> None:
+        live = held.live
+        over = False
+        try:
+            over = await end_call(
+                live,
+                ending,
+                call_sid=held.call_sid,
+                fallback_number=held.agent.config.fallback_number,
+                database=self._database,
+                twilio=self._twilio,
+                counters=self.counters,
+            )
+            await self.journal.flush(2.0)
+        except Exception as error:
+            log.error("ending_broken", call_id=live.call_id, error=type(error).__name__)
+        finally:
+            live.close_legs()
+            self._release(held)
+        log.info("call_ended", call_id=live.call_id, reason=str(ending.reason))
+        if over:
+            self._rows.close_unless_twilio_does(live.call_id, ending.reason)
+
+    def _release(self, held: Held) -> None:
+        held.stop_waiting()
+        self._held.pop(held.row_id, None)
+        held.done.set()
+
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _until_empty(self, timeout_s: float) -> None:
+        waiting = [asyncio.ensure_future(held.done.wait()) for held in self._held.values()]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=timeout_s)
+            for waiter in late:
+                waiter.cancel()

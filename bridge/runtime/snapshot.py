@@ -1,0 +1,37 @@
+"""The agent as one call runs on it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from bridge.call.agent import AgentConfig, AgentSnapshot
+from bridge.call.variables import fill
+from database.agents import find_version
+from database.models import Call
+from database.session import Database
+
+
+async def agent_of(database: Database, call: Call) -> AgentSnapshot:
+    """The version that the call was made on, with the call's variables filled in."""
+    async with database.session() as session:
+        config = await find_version(session, call.agent_id, call.agent_version)
+    if config is None:
+        raise LookupError(f"{call.id} runs on a version of its agent that is not there")
+    return AgentSnapshot(
+        agent_id=call.agent_id,
+        version=call.agent_version,
+        config=filled(config, call, dt.datetime.now(dt.UTC)),
+    )
+
+
+def filled(config: AgentConfig, call: Call, now: dt.datetime) -> AgentConfig:
+    values = {
+        **call.variables,
+        "caller_number": call.from_,
+        "called_number": call.to,
+        "now": f"{now:%A, %d %B %Y, %H:%M} UTC",
+    }
+    greeting = None if config.greeting is None else fill(config.greeting, values)
+    return msgspec.structs.replace(config, prompt=fill(config.prompt, values), greeting=greeting or None)

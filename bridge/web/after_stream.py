@@ -1,0 +1,52 @@
+"""`POST /twilio/after-stream/{slot}/{call_id}`: a stream has ended, what happens next?"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from litestar import Response, post
+
+from bridge.call.ending import APOLOGISE, EndReason
+from bridge.runtime.snapshot import agent_of
+from bridge.web.form import Form
+from bridge.web.xml import Xml
+from database import calls
+from database.models import FINAL_STATUSES
+from database.session import Database
+from telephony import twiml
+
+
+class Next(Enum):
+    HANG_UP = auto()
+    APOLOGISE = auto()
+
+
+def decide(call_status: str, reason: EndReason | None, *, ended: bool) -> Next:
+    """From Twilio's status, the committed reason, and whether the call's row is final.
+
+    | caller | reason | next |
+    | --- | --- | --- |
+    | gone, or the row is final | any | hang up |
+    | there | none: the stream was lost | apologise |
+    | there | one of those that are our fault | apologise |
+    | there | any other | hang up |
+    """
+    if ended or call_status in FINAL_STATUSES:
+        return Next.HANG_UP
+    if reason is None or reason in APOLOGISE:
+        return Next.APOLOGISE
+    return Next.HANG_UP
+
+
+@post("/after-stream/{slot:str}/{call_id:str}", status_code=200)
+async def after_stream(slot: str, call_id: str, form: Form, database: Database) -> Response[str]:
+    """Idempotent: asked twice, by `action` and by Redirect, it answers twice the same."""
+    call = await calls.by_id(database, call_id)
+    if call is None or call.twilio_call_sid != form.call_sid:
+        return Xml(twiml.hang_up())
+    reason = None if call.ended_reason is None else EndReason(call.ended_reason)
+    if decide(form.call_status, reason, ended=call.ended_at is not None) is Next.HANG_UP:
+        return Xml(twiml.hang_up())
+    if reason is None:
+        await calls.commit_reason(database, call_id, EndReason.STREAM_LOST)
+    return Xml(twiml.apologise((await agent_of(database, call)).config.fallback_number))

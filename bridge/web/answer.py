@@ -1,0 +1,82 @@
+"""The TwiML with which a call is answered."""
+
+from __future__ import annotations
+
+from bridge.call.ending import APOLOGISE, EndReason
+from bridge.runtime.command_intake import ANSWERED
+from bridge.runtime.live_calls import LiveCalls
+from bridge.runtime.snapshot import agent_of
+from bridge.web.stream_token import StreamTokens
+from database import call_commands, calls
+from database.call_events import utc_now
+from database.models import Call, PhoneNumber
+from database.session import Database
+from telephony import twiml
+from telephony.addresses import Addresses
+
+
+async def answer_call(
+    call: Call,
+    number: PhoneNumber | None,
+    *,
+    database: Database,
+    addresses: Addresses,
+    live_calls: LiveCalls,
+    stream_tokens: StreamTokens,
+) -> str:
+    """Idempotent: a repeated webhook gets the same document, whichever process answers it."""
+    if call.ended_at is not None:
+        return twiml.hang_up()
+    if call.ended_reason is not None:
+        return await already_ending(database, call, number)
+    ours = call.slot in {None, live_calls.slot}
+    if ours and not live_calls.prepare(call, await agent_of(database, call)):
+        await calls.answer(database, call.id, slot=live_calls.slot)
+        await calls.commit_reason(database, call.id, EndReason.OVERLOADED)
+        return when_full(number)
+    answered = await calls.answer(database, call.id, slot=live_calls.slot)
+    if answered is None or answered.ended_at is not None:
+        await live_calls.over(call.id)
+        return twiml.hang_up()
+    await tell_holder(answered, database, live_calls)
+    return connect(answered, addresses, stream_tokens)
+
+
+async def tell_holder(call: Call, database: Database, live_calls: LiveCalls) -> None:
+    """The call is answered as of now; its model session may be with another process."""
+    at = call.answered_at or utc_now()
+    if not live_calls.answered(call.id, at) and call.slot != live_calls.slot:
+        await call_commands.tell(database, call.id, ANSWERED, {"at": at.isoformat()})
+
+
+async def already_ending(database: Database, call: Call, number: PhoneNumber | None) -> str:
+    """The reason was committed before the call was answered, or the answer is asked for again."""
+    reason = EndReason(call.ended_reason or EndReason.INTERNAL_ERROR)
+    if reason is EndReason.OVERLOADED:
+        return when_full(number)
+    if reason in APOLOGISE:
+        return twiml.apologise((await agent_of(database, call)).config.fallback_number)
+    return twiml.hang_up()
+
+
+def when_full(number: PhoneNumber | None) -> str:
+    if number is None:
+        return twiml.when_full(None, None)
+    return twiml.when_full(number.when_full, number.forward_to)
+
+
+def connect(call: Call, addresses: Addresses, stream_tokens: StreamTokens) -> str:
+    """`call` as `calls.answer` has left it."""
+    if call.slot is None or call.twilio_call_sid is None or call.attach_expires_at is None:
+        raise ValueError(f"{call.id} was not answered")
+    token = stream_tokens.sign(
+        call_id=call.id,
+        call_sid=call.twilio_call_sid,
+        attach_number=call.attach_number + 1,
+        expires_at=call.attach_expires_at,
+    )
+    return twiml.connect(
+        stream_url=addresses.media(call.slot),
+        token=token,
+        after_stream_url=addresses.after_stream(call.slot, call.id),
+    )

@@ -1,0 +1,100 @@
+"""WebSocket `/twilio/media/{slot}`: the media stream.
+
+No database session may live as long as the socket: none is injected here, and each question opens its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import Any
+
+import structlog
+from litestar import WebSocket, websocket
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.runtime.live_call import LiveCall
+from bridge.runtime.live_calls import LiveCalls
+from bridge.runtime.phone_leg import PhoneLeg
+from bridge.runtime.snapshot import agent_of
+from bridge.web.signature import Signatures
+from bridge.web.stream_token import StreamTokens
+from bridge.wire import twilio
+from database import calls
+from database.session import Database
+
+START_SECONDS = 5.0
+MESSAGES_BEFORE_START = 10
+"""Twilio sends one, `connected`."""
+POLICY_VIOLATION = 1008
+INTERNAL_ERROR = 1011
+
+log = structlog.get_logger(__name__)
+
+
+@websocket("/media/{slot:str}")
+async def media(
+    *,
+    slot: str,
+    socket: WebSocket[Any, Any, Any],
+    signatures: Signatures,
+    stream_tokens: StreamTokens,
+    database: Database,
+    live_calls: LiveCalls,
+) -> None:
+    """Any process serves any slot; the one that is named has the model session ready."""
+    if not signatures.right_upgrade(socket.scope["raw_path"].decode("latin-1"), socket.headers):
+        live_calls.counters.signatures_refused += 1
+        await socket.close()  # before `accept`: HTTP 403
+        return
+    await socket.accept()
+    leg = PhoneLeg(socket)
+    start = await read_start(leg)
+    try:
+        live = None if start is None else await attach(start, stream_tokens, database, live_calls)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        log.error("stream_not_attached", error=type(error).__name__)
+        await leg.refuse(INTERNAL_ERROR)
+        return
+    if start is None or live is None:
+        live_calls.counters.streams_refused += 1
+        await leg.refuse(POLICY_VIOLATION)
+        return
+    live.stream_started(leg, start.stream_sid)
+    try:
+        await leg.run(live.phone_text)
+    finally:
+        live.phone_ended()
+
+
+async def read_start(leg: PhoneLeg) -> twilio.StartData | None:
+    """`connected`, then `start`. None: they did not come in time, or something else did."""
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            for _ in range(MESSAGES_BEFORE_START):
+                text = await leg.receive()
+                message = None if text is None else twilio.decode(text)
+                if isinstance(message, twilio.Start):
+                    return message.start
+                if text is None or not isinstance(message, twilio.Connected):
+                    return None
+    except TimeoutError:
+        pass
+    return None
+
+
+async def attach(
+    start: twilio.StartData, stream_tokens: StreamTokens, database: Database, live_calls: LiveCalls
+) -> LiveCall | None:
+    """Use the token up and take the call. None: the token is wrong, used or late, or the call is not to go
+    on."""
+    token = start.custom_parameters.get("token", "")
+    claim = stream_tokens.verify(token, call_sid=start.call_sid, now=dt.datetime.now(dt.UTC))
+    if claim is None or not await calls.attach(
+        database, claim.call_id, claim.attach_number, slot=live_calls.slot
+    ):
+        return None
+    call = await calls.by_id(database, claim.call_id)
+    if call is None or call.ended_reason is not None:
+        return None
+    return live_calls.claim(call, await agent_of(database, call))

@@ -1,0 +1,64 @@
+"""`POST /twilio/status`, `/twilio/status/{call_id}`: how far a call has got."""
+
+from __future__ import annotations
+
+from litestar import post
+
+from bridge.runtime.command_intake import OVER
+from bridge.runtime.live_calls import LiveCalls
+from bridge.runtime.snapshot import agent_of
+from bridge.web.form import Form, TwilioForm
+from database import call_commands, calls
+from database.models import CALL_STATUSES, FINAL_STATUSES, Call
+from database.notifications import Notifications
+from database.session import Database
+
+OVER_SECONDS = 2.5
+"""For the process that holds the call to write what it still has to tell: the end of a call is told last."""
+
+
+@post("/status", status_code=204)
+async def number_status(
+    form: Form, database: Database, notifications: Notifications, live_calls: LiveCalls
+) -> None:
+    """Of calls to our numbers."""
+    call = await calls.by_call_sid(database, form.call_sid)
+    if call is not None:
+        await take_status(call, form, database, notifications, live_calls)
+
+
+@post("/status/{call_id:str}", status_code=204)
+async def call_status(
+    call_id: str, form: Form, database: Database, notifications: Notifications, live_calls: LiveCalls
+) -> None:
+    """Of calls that we dialled."""
+    call = await calls.by_id(database, call_id)
+    if call is not None and call.twilio_call_sid in {None, form.call_sid}:
+        await take_status(call, form, database, notifications, live_calls)
+
+
+async def take_status(
+    call: Call, form: TwilioForm, database: Database, notifications: Notifications, live_calls: LiveCalls
+) -> None:
+    status = form.call_status
+    if status not in CALL_STATUSES or call.ended_at is not None:
+        return
+    if status in FINAL_STATUSES:
+        await end_where_it_is_held(call, database, notifications, live_calls)
+    taken = await calls.take_status(database, call.id, status, form.sequence, call_sid=form.call_sid or None)
+    if taken is not None and taken.direction == "outbound" and taken.status == status == "ringing":
+        await prepare(taken, database, live_calls)
+
+
+async def prepare(call: Call, database: Database, live_calls: LiveCalls) -> None:
+    """While the phone rings there is time to open and configure the model session."""
+    if call.ended_reason is None and live_calls.prepare(call, await agent_of(database, call)):
+        await calls.hold(database, call.id, slot=live_calls.slot)
+
+
+async def end_where_it_is_held(
+    call: Call, database: Database, notifications: Notifications, live_calls: LiveCalls
+) -> None:
+    if await live_calls.over(call.id, OVER_SECONDS) or call.slot in {None, live_calls.slot}:
+        return
+    await call_commands.ask(database, notifications, call.id, OVER, {}, timeout_s=OVER_SECONDS)

@@ -1,0 +1,50 @@
+"""`POST /twilio/voice`: a call comes in."""
+
+from __future__ import annotations
+
+from litestar import Response, post
+
+from bridge.runtime.live_calls import LiveCalls
+from bridge.web.answer import answer_call
+from bridge.web.form import Form
+from bridge.web.stream_token import StreamTokens
+from bridge.web.xml import Xml
+from database import calls
+from database.session import Database
+from telephony import twiml
+from telephony.addresses import Addresses
+
+
+@post("/voice", status_code=200)
+async def voice(
+    form: Form,
+    database: Database,
+    addresses: Addresses,
+    live_calls: LiveCalls,
+    stream_tokens: StreamTokens,
+) -> Response[str]:
+    """Number, agent, row, TwiML. Twilio repeats what we answer too late: the CallSid says that it is the
+    same call."""
+    found = await calls.number_and_version(database, form.get("To", ""))
+    if found is None or not form.call_sid:
+        return Xml(twiml.reject())
+    number, version = found
+    call = await calls.create_inbound(
+        database,
+        call_sid=form.call_sid,
+        from_=form.get("From", ""),
+        to=form.get("To", ""),
+        number=number,
+        agent_version=version,
+        slot=live_calls.slot,
+    )
+    return Xml(
+        await answer_call(
+            call,
+            number,
+            database=database,
+            addresses=addresses,
+            live_calls=live_calls,
+            stream_tokens=stream_tokens,
+        )
+    )

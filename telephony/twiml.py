@@ -1,0 +1,66 @@
+"""The documents that we ever send. https://www.twilio.com/docs/voice/twiml"""
+
+# pyright: reportUnknownMemberType=false
+# (The verbs of Twilio's package carry no types.)
+
+from __future__ import annotations
+
+from twilio.twiml.voice_response import Connect, Stream, VoiceResponse
+
+APOLOGY = "I am sorry, something has gone wrong on our side."
+FULL = "I am sorry, all lines are busy right now."
+CONNECTING = "I am connecting you to somebody."
+CALL_AGAIN = "Please call again later. Goodbye."
+
+DIAL_SECONDS = 30
+
+
+def connect(*, stream_url: str, token: str, after_stream_url: str) -> str:
+    """Hand the call to the agent. Twilio documents `action` for Connect but not for its Stream: if it is
+    honoured
+    the Redirect is never reached, if not it leads to the same address."""
+    stream = Stream(url=stream_url)
+    stream.parameter(name="token", value=token)
+    bridge = Connect(action=after_stream_url, method="POST")
+    bridge.append(stream)
+    response = VoiceResponse()
+    response.append(bridge)
+    response.redirect(after_stream_url, method="POST")
+    return str(response)
+
+
+def apologise(fallback_number: str | None, *, words: str = APOLOGY) -> str:
+    """Say that it is our fault, then ring the fallback number if there is one."""
+    response = VoiceResponse()
+    if fallback_number is None:
+        response.say(f"{words} {CALL_AGAIN}")
+    else:
+        response.say(f"{words} {CONNECTING}")
+        response.dial(fallback_number, timeout=DIAL_SECONDS)
+    response.hangup()
+    return str(response)
+
+
+def when_full(message: str | None, forward_to: str | None) -> str:
+    """No call can be taken: the number's own message, or the number it forwards to."""
+    if message is None:
+        return apologise(forward_to, words=FULL)
+    response = VoiceResponse()
+    response.say(message)
+    if forward_to is not None:
+        response.dial(forward_to, timeout=DIAL_SECONDS)
+    response.hangup()
+    return str(response)
+
+
+def hang_up() -> str:
+    response = VoiceResponse()
+    response.hangup()
+    return str(response)
+
+
+def reject() -> str:
+    """Not answered, and not billed."""
+    response = VoiceResponse()
+    response.reject(reason="rejected")
+    return str(response)
