@@ -13,10 +13,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from bridge.wire.pcmu import BYTES_PER_MS
-
-_TOLERANCE_MS = 30
-"""A mark may seem this much early and still have been played: timestamps advance in steps of 20 ms."""
+from bridge.wire.pcmu import BYTES_PER_MS, FRAME_MS
 
 
 class Heard(Struct, frozen=True):
@@ -70,16 +67,22 @@ class _Queue:
         return True
 
     def flushed(self, name: str, stream_ms: int) -> bool:
-        """The same after a `clear` was sent: a mark that comes back sooner than it can have been played
-        changes nothing."""
+        """The same after a `clear` was sent: a mark that is back before it can have been played was thrown away,
+        and changes nothing. Stream time advances by frames, so a mark may seem one frame early."""
         for mark, position in self.marks:
             if mark == name:
-                played_ms = (position - self._position) / BYTES_PER_MS
-                due_ms = stream_ms if self._at_ms is None else self._at_ms + played_ms - _TOLERANCE_MS
-                if position == 0 or (self._at_ms is not None and stream_ms >= due_ms):
-                    return self.returned(name, stream_ms)
+                due_ms = self._due_ms(position)
+                if due_ms is None:
+                    due_ms = stream_ms if position == 0 else stream_ms + 2 * FRAME_MS
+                if stream_ms >= due_ms - FRAME_MS:
+                    self.returned(name, max(stream_ms, due_ms))
                 return True
         return False
+
+    def _due_ms(self, position: int) -> int | None:
+        if self._at_ms is None:
+            return None
+        return self._at_ms + (position - self._position) // BYTES_PER_MS
 
     def position(self, stream_ms: int) -> int:
         """The byte that is being played: on from the last mark by the stream's clock, never past the next

@@ -6,6 +6,7 @@ import binascii
 
 BYTES_PER_MS = 8
 FRAME_BYTES = 160
+FRAME_MS = 20
 
 
 def payload_bytes(payload: str) -> int:

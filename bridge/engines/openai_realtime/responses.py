@@ -1,7 +1,7 @@
 """When `response.create` may be sent: never while a response is known to be active.
 
 The server's own turn detection starts responses too, and may win the race: then our request is answered by an
-error that names its `event_id`, no response follows, and it is repeated or dropped when the other one is done.
+error naming its `event_id`, no response follows, and it is repeated or dropped when the other one is done.
 https://platform.openai.com/docs/guides/realtime-conversations
 """
 

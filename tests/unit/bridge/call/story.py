@@ -1,0 +1,179 @@
+"""Tells a call as a story: OpenAI's and Twilio's own JSON in, the commands out. Time moves only when told to."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from bridge.call.agent import AgentConfig, AgentSnapshot
+from bridge.call.call import Call
+from bridge.call.commands import Command, EndCall, Record, SaveLine, SaveTotals, SendToModel, SendToPhone
+from bridge.call.events import (
+    Answered,
+    DeadlinePassed,
+    Event,
+    MarkReturned,
+    ModelOpened,
+    ModelSaid,
+    StreamStarted,
+)
+from bridge.engines.openai_realtime.session import RealtimeSession
+
+
+def audio(ms: float, *, byte: int = 0x7F) -> str:
+    return base64.b64encode(bytes([byte]) * round(ms * 8)).decode()
+
+
+class Story:
+    """One call. `said` to the model and `shown` to the phone are decoded messages, in order."""
+
+    def __init__(self, **agent: Any) -> None:
+        config = AgentConfig(**({"name": "Test", "prompt": "Be brief."} | agent))
+        self.engine = RealtimeSession(config)
+        self.call = Call(AgentSnapshot(agent_id="agent_1", version=1, config=config), self.engine)
+        self.now = 100.0
+        self.stream_ms = 0
+        self.commands: list[Command] = []
+        self.said: list[dict[str, Any]] = []
+        self.shown: list[dict[str, Any]] = []
+        self._events = 0
+
+    # Time
+
+    def later(self, seconds: float) -> None:
+        """Time passes; deadlines that come by are kept."""
+        until = self.now + seconds
+        while self.call.deadline is not None and self.call.deadline <= until:
+            self.now = max(self.now, self.call.deadline)
+            self.happens(DeadlinePassed())
+        self.now = until
+
+    # Going in
+
+    def happens(self, event: Event) -> list[Command]:
+        out = self.call.handle(event, self.now)
+        self._took(out)
+        if self.call.first_audio_pending:
+            self._took(self.call.first_audio_written(self.now))
+        return out
+
+    def _took(self, out: list[Command]) -> None:
+        self.commands.extend(out)
+        self.said.extend(json.loads(command.text) for command in out if isinstance(command, SendToModel))
+        self.shown.extend(json.loads(command.text) for command in out if isinstance(command, SendToPhone))
+
+    def model(self, type_: str, **fields: Any) -> list[Command]:
+        self._events += 1
+        return self.raw_model(json.dumps({"type": type_, "event_id": f"event_{self._events}"} | fields))
+
+    def raw_model(self, text: str) -> list[Command]:
+        frames = self.call.agent_audio(text, self.now)
+        if frames is None:
+            return self.happens(ModelSaid(text))
+        self.shown.extend(json.loads(frame) for frame in frames)
+        if self.call.first_audio_pending:
+            self._took(self.call.first_audio_written(self.now))
+        return []
+
+    def caller_audio(self, ms: int, *, stream_ms: int | None = None) -> list[str]:
+        """Twilio's frames of 20 ms; the stream's clock, and the machine's, move with them."""
+        sent: list[str] = []
+        for _ in range(ms // 20):
+            self.stream_ms = self.stream_ms + 20 if stream_ms is None else stream_ms
+            self.now += 0.02
+            media = {"track": "inbound", "chunk": "1", "timestamp": str(self.stream_ms), "payload": audio(20)}
+            frame = {"event": "media", "sequenceNumber": "2", "media": media, "streamSid": "MZ1"}
+            passed = self.call.caller_audio(json.dumps(frame, separators=(",", ":")))
+            assert passed is not None
+            sent.append(passed)
+        return sent
+
+    # Usual scenes
+
+    def opened(self) -> None:
+        self.happens(ModelOpened())
+
+    def configured(self, input_format: str = "audio/pcmu", output_format: str = "audio/pcmu") -> None:
+        formats = {
+            "input": {"format": {"type": input_format}},
+            "output": {"format": {"type": output_format}},
+        }
+        self.model("session.updated", session={"type": "realtime", "audio": formats})
+
+    def live(self) -> Story:
+        """Answered, on the line, the model ready; nothing was said yet."""
+        self.opened()
+        self.happens(Answered())
+        self.configured()
+        self.happens(StreamStarted("MZ1"))
+        return self
+
+    def agent_begins(self, item_id: str, response_id: str = "resp_1", *, request: str | None = None) -> None:
+        metadata = {"request": request} if request else None
+        self.model("response.created", response={"id": response_id, "metadata": metadata})
+        item: dict[str, Any] = {"id": item_id, "type": "message", "role": "assistant", "content": []}
+        self.model("response.output_item.added", response_id=response_id, item=item)
+        self.model("conversation.item.added", previous_item_id=None, item=item)
+
+    def delta(self, item_id: str, ms: float, response_id: str = "resp_1") -> None:
+        self.model("response.output_audio.delta", response_id=response_id, item_id=item_id, delta=audio(ms))
+
+    def agent_finishes(self, item_id: str, text: str, response_id: str = "resp_1") -> None:
+        names = {"response_id": response_id, "item_id": item_id}
+        self.model("response.output_audio.done", **names)
+        self.model("response.output_audio_transcript.done", transcript=text, **names)
+        self.response_done(response_id)
+
+    def response_done(self, response_id: str = "resp_1", status: str = "completed", **fields: Any) -> None:
+        self.model("response.done", response={"id": response_id, "status": status, "output": []} | fields)
+
+    def agent_says(self, item_id: str, text: str, ms: int, response_id: str = "resp_1") -> None:
+        self.agent_begins(item_id, response_id, request=self.request())
+        self.delta(item_id, ms, response_id)
+        self.agent_finishes(item_id, text, response_id)
+
+    def request(self) -> str | None:
+        """The newest `response.create` of ours that nothing has answered."""
+        asked = [message["event_id"] for message in self.said if message["type"] == "response.create"]
+        return asked[-1] if asked else None
+
+    def marks_return(self) -> None:
+        """The caller has heard everything that was sent."""
+        for message in list(self.shown):
+            if message["event"] == "mark":
+                self.happens(MarkReturned(message["mark"]["name"]))
+
+    def caller_speaks(self, item_id: str, ms: int = 1000, *, silence_ms: int = 500) -> None:
+        """Speech from here, then the silence that server VAD waits for."""
+        start = len(self.sent_audio())
+        self.model("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=start * 20)
+        self.caller_audio(ms + silence_ms)
+        end = start * 20 + ms + silence_ms
+        self.model("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=end)
+        self.model("input_audio_buffer.committed", item_id=item_id, previous_item_id=None)
+
+    def sent_audio(self) -> list[int]:
+        return list(range(self.stream_ms // 20))
+
+    # Coming out
+
+    def sent(self, type_: str) -> list[dict[str, Any]]:
+        return [message for message in self.said if message["type"] == type_]
+
+    def events(self, type_: str) -> list[Record]:
+        return [c for c in self.commands if isinstance(c, Record) and c.type == type_]
+
+    def lines(self) -> list[tuple[str, str]]:
+        newest = {line.item_id: line for line in self.commands if isinstance(line, SaveLine)}
+        ordered = sorted(newest.values(), key=lambda line: line.position)
+        return [(line.role, line.text) for line in ordered if line.text]
+
+    def totals(self) -> SaveTotals:
+        return [command for command in self.commands if isinstance(command, SaveTotals)][-1]
+
+    @property
+    def ending(self) -> EndCall | None:
+        endings = [command for command in self.commands if isinstance(command, EndCall)]
+        assert len(endings) <= 1, "a call ends once"
+        return endings[0] if endings else None
