@@ -1,4 +1,4 @@
-"""Tells a call as a story: OpenAI's and Twilio's own JSON in, the commands out. Time moves only when told to."""
+"""Tells a call as a story: OpenAI's and Twilio's own JSON in, the commands out. Time moves when told to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Story:
     """One call. `said` to the model and `shown` to the phone are decoded messages, in order."""
 
     def __init__(self, **agent: Any) -> None:
-        config = AgentConfig(**({"name": "Test", "prompt": "Be brief."} | agent))
+        config = AgentConfig(name="Test", prompt="Be brief.", **agent)
         self.engine = RealtimeSession(config)
         self.call = Call(AgentSnapshot(agent_id="agent_1", version=1, config=config), self.engine)
         self.now = 100.0
@@ -144,14 +144,16 @@ class Story:
             if message["event"] == "mark":
                 self.happens(MarkReturned(message["mark"]["name"]))
 
-    def caller_speaks(self, item_id: str, ms: int = 1000, *, silence_ms: int = 500) -> None:
+    def caller_speaks(
+        self, item_id: str, ms: int = 1000, *, silence_ms: int = 500, previous: str | None = None
+    ) -> None:
         """Speech from here, then the silence that server VAD waits for."""
         start = len(self.sent_audio())
         self.model("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=start * 20)
         self.caller_audio(ms + silence_ms)
         end = start * 20 + ms + silence_ms
         self.model("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=end)
-        self.model("input_audio_buffer.committed", item_id=item_id, previous_item_id=None)
+        self.model("input_audio_buffer.committed", item_id=item_id, previous_item_id=previous)
 
     def sent_audio(self) -> list[int]:
         return list(range(self.stream_ms // 20))

@@ -147,7 +147,7 @@ def test_what_was_not_interrupted_was_heard_whole(history: list[tuple[str, int]]
 def test_what_was_interrupted_is_known_to_a_frame_however_long_the_way(
     history: list[tuple[str, int]], delay: int
 ):
-    """Unless the buffer ran dry in the middle of an item, the truth is met to 40 ms; then, to the way there and back."""
+    """To 40 ms; where the buffer ran dry in the middle of an item, to the way there and back."""
     talk = run(history, delay)
     for item in talk.cut:
         error_ms = abs(talk.heard.get(item, 0) - talk.twilio.played.get(item, 0))
