@@ -94,6 +94,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         """What `from_env` reads back as these settings: how the supervisor hands them to its workers."""
         return {field.name.upper(): _as_text(getattr(self, field.name)) for field in fields(self)}
 
+    def secrets(self) -> tuple[str, ...]:
+        """What must appear in no log and no answer."""
+        lists = (*self.secret_key, *self.twilio_auth_token)
+        return (self.database_url, self.admin_api_key, self.openai_api_key, *lists)
+
     def __repr__(self) -> str:
         shown = (
             f"{field.name}={getattr(self, field.name)!r}"

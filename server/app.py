@@ -1,0 +1,111 @@
+"""The web application of one process: operators' API, Twilio's door, health, and the pages of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, MediaType, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import NotFoundException
+from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin, YamlRenderPlugin
+from litestar.response import File
+from swagger_ui_bundle import swagger_ui_path
+
+from api.auth import Authenticator
+from api.errors import EXCEPTION_HANDLERS
+from api.openapi import PLUGINS, openapi_config
+from api.routes import ROUTES as API_ROUTES
+from bridge.web.routes import ROUTES as TWILIO_ROUTES
+from bridge.web.routes import dependencies as twilio_dependencies
+from server.health import ROUTES as HEALTH_ROUTES
+from server.parts import Parts
+from server.version import __version__
+
+MAX_BODY_BYTES = 1024 * 1024
+ASSETS = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-standalone-preset.js": "text/javascript",
+}
+"""Served from here rather than from a content network: the pages work anywhere and tell nobody."""
+
+
+def create_app(parts: Parts) -> Litestar:
+    """Handlers take what they need of `parts` as arguments of these names."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        await parts.start()
+        try:
+            yield
+        finally:
+            await parts.close()
+
+    return Litestar(
+        route_handlers=[*API_ROUTES, *TWILIO_ROUTES, *HEALTH_ROUTES, schema_asset],
+        dependencies=twilio_dependencies(
+            public_url=parts.settings.public_url,
+            auth_tokens=parts.settings.twilio_auth_token,
+            secret_keys=parts.settings.secret_key,
+        )
+        | {
+            name: Provide(_always(part), sync_to_thread=False)
+            for name, part in {
+                "settings": parts.settings,
+                "database": parts.database,
+                "notifications": parts.notifications,
+                "addresses": parts.addresses,
+                "twilio": parts.twilio,
+                "secret_box": parts.secret_box,
+                "live_calls": parts.live_calls,
+                "health": parts.health,
+                "metrics_registry": parts.metrics.registry,
+            }.items()
+        },
+        state=State(
+            {"authenticator": Authenticator(parts.database, parts.settings.admin_api_key), "parts": parts}
+        ),
+        lifespan=[lifespan],
+        exception_handlers=EXCEPTION_HANDLERS,
+        plugins=PLUGINS,
+        openapi_config=replace(
+            openapi_config(__version__),
+            path="/schema",
+            render_plugins=[
+                SwaggerRenderPlugin(
+                    js_url="/schema/assets/swagger-ui-bundle.js",
+                    css_url="/schema/assets/swagger-ui.css",
+                    standalone_preset_js_url="/schema/assets/swagger-ui-standalone-preset.js",
+                    favicon="<link rel='icon' href='data:,'>",
+                ),
+                JsonRenderPlugin(),
+                YamlRenderPlugin(),
+            ],
+        ),
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+    )
+
+
+@get("/schema/assets/{name:str}", include_in_schema=False, media_type=MediaType.TEXT, sync_to_thread=False)
+def schema_asset(name: str) -> File:
+    if name not in ASSETS:
+        raise NotFoundException
+    return File(
+        path=Path(str(swagger_ui_path)) / name,
+        media_type=ASSETS[name],
+        content_disposition_type="inline",
+        headers={"cache-control": "public, max-age=86400"},
+    )
+
+
+def _always(part: Any) -> Callable[[], Any]:
+    def provide() -> Any:
+        return part
+
+    return provide

@@ -1,0 +1,167 @@
+"""What stands between this installation and a phone call: each finding with its mend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+from msgspec import Struct
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from database.models import PhoneNumber
+from database.schema import ForeignSchema, schema_state
+from database.session import Database
+from server.settings import Settings, is_loopback
+from telephony.addresses import Addresses
+from telephony.twilio import OwnedNumber, TwilioAccount, TwilioRefused, TwilioUnreachable
+
+TIMEOUT_S = 10.0
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    subject: str
+    ok: bool
+    what: str
+    mend: str = ""
+    """What to do about it; empty when nothing is to be done."""
+
+
+async def examine(settings: Settings) -> AsyncGenerator[Finding]:
+    """`settings` are complete: those of the server, stand-ins included."""
+    yield _secret_key(settings)
+    database = Database(settings.database_url, pool_size=1)
+    twilio = TwilioAccount(
+        settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
+    )
+    try:
+        finding, numbers = await _database(database)
+        yield finding
+        yield await _openai(settings)
+        yield await _twilio(twilio)
+        yield await _public_url(settings, real_twilio=twilio.is_real)
+        async for finding in _numbers(numbers, twilio, Addresses(settings.public_url)):
+            yield finding
+    finally:
+        await twilio.close()
+        await database.close()
+
+
+def _secret_key(settings: Settings) -> Finding:
+    what = f"{len(settings.secret_key)} in the list; the first signs and encrypts"
+    return Finding(subject="SECRET_KEY", ok=True, what=what)
+
+
+async def _database(database: Database) -> tuple[Finding, list[str]]:
+    """And the numbers that are answered here."""
+    try:
+        async with database.engine.connect() as connection:
+            version = (await connection.exec_driver_sql("show server_version")).scalar_one()
+            state = await schema_state(connection)
+        if state.too_old:
+            what = f"schema at revision {state.current}, {state.needed} is needed"
+            return Finding(subject="database", ok=False, what=what, mend="Run `callbridge migrate`."), []
+        async with database.session() as session:
+            numbers = list(await session.scalars(select(PhoneNumber.number).order_by(PhoneNumber.number)))
+    except ForeignSchema as error:
+        return Finding(subject="database", ok=False, what=str(error), mend="Set DATABASE_URL to another."), []
+    except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError) as error:
+        what = f"cannot be used: {type(error).__name__}: {error}".splitlines()[0]
+        mend = "Check DATABASE_URL, and that Postgres runs and lets this user in."
+        return Finding(subject="database", ok=False, what=what, mend=mend), []
+    what = f"Postgres {version}, schema at revision {state.current}"
+    return Finding(subject="database", ok=True, what=what), numbers
+
+
+async def _openai(settings: Settings) -> Finding:
+    subject, url = "OpenAI", f"{settings.openai_base_url}/models"
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+            answer = await client.get(url, headers={"Authorization": f"Bearer {settings.openai_api_key}"})
+    except httpx.HTTPError as error:
+        what = f"{settings.openai_base_url} cannot be reached ({type(error).__name__})"
+        return Finding(subject=subject, ok=False, what=what, mend="Check the network and OPENAI_BASE_URL.")
+    if answer.status_code in {401, 403}:
+        mend = "Set OPENAI_API_KEY to a key that is valid and may use the Realtime API."
+        return Finding(subject=subject, ok=False, what=f"refuses the key ({answer.status_code})", mend=mend)
+    if not answer.is_success:
+        what = f"answers {answer.status_code}"
+        return Finding(
+            subject=subject, ok=False, what=what, mend="Look at OpenAI's status page, then try again."
+        )
+    return Finding(subject=subject, ok=True, what=f"accepts the key ({settings.openai_base_url})")
+
+
+async def _twilio(twilio: TwilioAccount) -> Finding:
+    try:
+        return Finding(subject="Twilio", ok=True, what=await twilio.check())
+    except TwilioRefused as refused:
+        mend = "Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN as Twilio's console shows them."
+        return Finding(
+            subject="Twilio", ok=False, what=f"refuses: {refused.message} ({refused.code})", mend=mend
+        )
+    except TwilioUnreachable as error:
+        mend = "Check the network and TWILIO_API_BASE_URL."
+        return Finding(subject="Twilio", ok=False, what=f"cannot be reached: {error}", mend=mend)
+
+
+async def _public_url(settings: Settings, *, real_twilio: bool) -> Finding:
+    subject, url = "PUBLIC_URL", settings.public_url
+    if real_twilio and is_loopback(urlsplit(url).hostname or ""):
+        mend = "Set it to an https address that leads here from the internet."
+        return Finding(subject=subject, ok=False, what=f"Twilio cannot reach {url}", mend=mend)
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+            answer = await client.get(f"{url}/healthz")
+            # Unsigned, so it has to be refused, and by us.
+            door = await client.post(f"{url}/twilio/voice")
+    except httpx.HTTPError as error:
+        mend = "Start the server; then look at DNS, the certificate and the proxy in front of it."
+        return Finding(
+            subject=subject, ok=False, what=f"{url} does not answer ({type(error).__name__})", mend=mend
+        )
+    if answer.status_code != 200 or door.status_code != 403:
+        what = f"{url} is answered by something else ({answer.status_code}, {door.status_code})"
+        mend = "Let the proxy pass everything but /metrics to this server."
+        return Finding(subject=subject, ok=False, what=what, mend=mend)
+    return Finding(subject=subject, ok=True, what=f"{url} leads here")
+
+
+async def _numbers(
+    numbers: list[str], twilio: TwilioAccount, addresses: Addresses
+) -> AsyncGenerator[Finding]:
+    if not numbers:
+        yield Finding(subject="numbers", ok=True, what="none are answered here yet")
+        return
+    try:
+        owned = {one.number: one for one in await twilio.list_numbers()}
+    except (TwilioRefused, TwilioUnreachable):
+        yield Finding(subject="numbers", ok=False, what="cannot be looked up", mend="Mend Twilio first.")
+        return
+    for number in numbers:
+        yield _number(number, owned.get(number), addresses)
+
+
+def _number(number: str, owned: OwnedNumber | None, addresses: Addresses) -> Finding:
+    if owned is None:
+        mend = "Take it off here with `callbridge numbers delete`, or use the account that owns it."
+        return Finding(subject=number, ok=False, what="is not of this Twilio account", mend=mend)
+    hooks = owned.webhooks
+    wrong = [
+        name
+        for name, value, wanted in (
+            ("an application answers it", hooks.voice_application_sid, ""),
+            ("a trunk answers it", hooks.trunk_sid, ""),
+            ("its voice webhook is elsewhere", hooks.voice_url, addresses.voice),
+            ("its status webhook is elsewhere", hooks.status_callback, addresses.number_status),
+        )
+        if value != wanted
+    ]
+    if wrong:
+        mend = (
+            "Point it here again: `callbridge numbers delete`, then `callbridge numbers add … --take-over`."
+        )
+        return Finding(subject=number, ok=False, what="; ".join(wrong), mend=mend)
+    return Finding(subject=number, ok=True, what="its webhooks lead here")

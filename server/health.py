@@ -1,0 +1,129 @@
+"""Is it alive, may it be given calls, and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import time
+from collections import deque
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+
+from database.schema import ForeignSchema, schema_state
+from database.session import Database
+
+__all__ = ["ROUTES", "Health"]
+
+LAG_INTERVAL_S = 0.1
+LAG_WINDOW = 100
+"""Of so many intervals the worst counts: ten seconds."""
+DATABASE_LIMIT_S = 1.0
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
+
+
+class Readiness(Struct):
+    status: str
+    """`ready`, `starting`, `draining` or `schema_too_old`."""
+    database: str
+    """`ok` or `away`."""
+    lag_ms: int
+    """Longest delay of the event loop within the last ten seconds."""
+
+
+class Alive(Struct):
+    status: str
+
+
+class Health:
+    """What this process knows about itself."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lags: deque[float] = deque(maxlen=LAG_WINDOW)
+        self._task: asyncio.Task[None] | None = None
+        self._schema_known_good = False
+        self.draining = False
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._watch_loop(), name="event loop lag")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def drain(self) -> None:
+        self.draining = True
+
+    @property
+    def lag_s(self) -> float:
+        return max(self._lags, default=0.0)
+
+    async def readiness(self) -> Readiness:
+        away, too_old = await self._database_trouble()
+        status = "draining" if self.draining else "schema_too_old" if too_old else "ready"
+        return Readiness(
+            status=status,
+            database="away" if away else "ok",
+            lag_ms=round(self.lag_s * 1000),
+        )
+
+    async def _database_trouble(self) -> tuple[bool, bool]:
+        try:
+            async with asyncio.timeout(DATABASE_LIMIT_S), self._database.engine.connect() as connection:
+                # A schema that was new enough once does not become older.
+                if not self._schema_known_good:
+                    self._schema_known_good = not (await schema_state(connection)).too_old
+        except ForeignSchema:
+            return False, True
+        except (OSError, TimeoutError, SQLAlchemyError):
+            return True, False
+        return False, not self._schema_known_good
+
+    async def _watch_loop(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(LAG_INTERVAL_S)
+            self._lags.append(max(0.0, time.monotonic() - before - LAG_INTERVAL_S))
+
+
+@get("/healthz", operation_id="GetHealth", tags=["Health"], security=[{}])
+async def healthz() -> Alive:
+    """The process answers."""
+    return Alive(status="alive")
+
+
+@get("/readyz", operation_id="GetReadiness", tags=["Health"], security=[{}])
+async def readyz(health: Health) -> Response[Readiness]:
+    """200 while calls may be sent here; 503 while starting, draining, or on a schema older than needed."""
+    readiness = await health.readiness()
+    return Response(readiness, status_code=200 if readiness.status == "ready" else 503)
+
+
+@get("/metrics", include_in_schema=False, sync_to_thread=False)
+def metrics(request: Request[Any, Any, Any], metrics_registry: CollectorRegistry) -> Response[bytes]:
+    """Prometheus's text, for those on this machine or this private network who ask directly."""
+    if not asked_from_inside(request):
+        raise NotFoundException
+    return Response(generate_latest(metrics_registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def asked_from_inside(request: Request[Any, Any, Any]) -> bool:
+    """A proxy's word about where a request came from is not taken: what was forwarded is from outside."""
+    if any(name in request.headers for name in FORWARDED) or request.client is None:
+        return False
+    try:
+        address = ipaddress.ip_address(request.client.host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_private
+
+
+ROUTES = [healthz, readyz, metrics]

@@ -1,0 +1,41 @@
+"""A process's figures, read when Prometheus asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import asdict
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from bridge.runtime.live_calls import LiveCalls
+from server.health import Health
+
+
+class Metrics(Collector):
+    def __init__(self, live_calls: LiveCalls, health: Health) -> None:
+        self._live_calls = live_calls
+        self._health = health
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def collect(self) -> Iterator[Metric]:
+        calls = self._live_calls
+        for name, value in asdict(calls.counters).items():
+            yield CounterMetricFamily(
+                f"callbridge_{name}", f"{name.replace('_', ' ')} since the start", value=value
+            )
+        yield CounterMetricFamily(
+            "callbridge_journal_dropped",
+            "Journal entries that could not be written",
+            value=calls.journal.dropped,
+        )
+        for name, text, number in (
+            ("live_calls", "Calls that this process holds", calls.count),
+            ("max_calls", "Calls that this process takes", calls.max_calls),
+            ("draining", "1 while no more calls are taken", int(calls.draining)),
+            ("event_loop_lag_seconds", "Longest delay of the event loop in ten seconds", self._health.lag_s),
+        ):
+            yield GaugeMetricFamily(f"callbridge_{name}", text, value=number)

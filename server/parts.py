@@ -1,0 +1,56 @@
+"""The things a process is made of, plugged together in one place."""
+
+from __future__ import annotations
+
+from bridge.runtime.live_calls import LiveCalls
+from bridge.runtime.model_leg import ModelOptions
+from database.notifications import Notifications
+from database.secret_box import SecretBox
+from database.session import Database
+from server.health import Health
+from server.metrics import Metrics
+from server.settings import Settings
+from telephony.addresses import Addresses
+from telephony.twilio import TwilioAccount
+
+
+class Parts:
+    """Made without I/O; `start` and `close` are called in the event loop."""
+
+    def __init__(self, settings: Settings, slot: str) -> None:
+        self.settings = settings
+        self.database = Database(settings.database_url)
+        self.notifications = Notifications(settings.database_url)
+        self.addresses = Addresses(settings.public_url)
+        self.secret_box = SecretBox(settings.secret_key)
+        self.twilio = TwilioAccount(
+            settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
+        )
+        self.live_calls = LiveCalls(
+            database=self.database,
+            notifications=self.notifications,
+            twilio=self.twilio,
+            model=ModelOptions(base_url=settings.openai_base_url, api_key=settings.openai_api_key),
+            slot=slot,
+            max_calls=settings.max_calls,
+            drain_seconds=settings.drain_seconds,
+        )
+        self.health = Health(self.database)
+        self.metrics = Metrics(self.live_calls, self.health)
+
+    async def start(self) -> None:
+        await self.notifications.start()
+        self.live_calls.start()
+        await self.health.start()
+
+    async def drain(self) -> None:
+        """Before the web server closes its sockets: take no more calls, let those that are up finish."""
+        self.health.drain()
+        await self.live_calls.drain()
+
+    async def close(self) -> None:
+        await self.live_calls.aclose()
+        await self.health.stop()
+        await self.notifications.stop()
+        await self.twilio.close()
+        await self.database.close()

@@ -1,0 +1,86 @@
+"""One process that serves: `python -m server.worker --slot 0 --port 8000`, settings in the environment."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from server.app import create_app
+from server.logging import configure_logging
+from server.parts import Parts
+from server.settings import Settings
+
+KEEP_ALIVE_S = 75
+"""Longer than a proxy keeps an idle connection, or it writes into one that we are closing."""
+GRACE_S = 5
+
+log = structlog.get_logger(__name__)
+
+
+class Worker(uvicorn.Server):
+    """Asked to stop, it first lets its calls finish, and only then closes sockets."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+        super().__init__(config)
+        self._parts = parts
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._draining is not None:
+            super().handle_exit(sig, frame)
+        elif not self.started:
+            self.should_exit = True
+        else:
+            self._draining = asyncio.get_running_loop().create_task(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            await self._parts.drain()
+        finally:
+            self.should_exit = True
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] (uvicorn names its socket type)
+        await super().startup(sockets)  # pyright: ignore[reportArgumentType] (as above)
+        # What is there now stays: a full collection over all modules would stop every call for 15 ms.
+        gc.collect()
+        gc.freeze()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--slot", required=True)
+    arguments.add_argument("--port", required=True, type=int)
+    options = arguments.parse_args()
+    settings = Settings.from_env(os.environ, mode="serve")
+    configure_logging(settings.log_level, settings.log_format, settings.secrets(), slot=options.slot)
+    parts = Parts(settings, options.slot)
+    config = uvicorn.Config(
+        create_app(parts),
+        host=settings.host,
+        port=options.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        # Compressing mu-law costs ten times what it saves.
+        ws_per_message_deflate=False,
+        ws_max_size=1024 * 1024,
+        # Who asks is seen by health.py as it is; addresses come from PUBLIC_URL, never from headers.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    Worker(config, parts).run()
+
+
+if __name__ == "__main__":
+    main()
