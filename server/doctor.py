@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from bridge.call.agent import DEFAULT_MODEL
+from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
 from database.models import PhoneNumber
 from database.schema import ForeignSchema, schema_state
 from database.session import Database
@@ -76,22 +79,23 @@ async def _database(database: Database) -> tuple[Finding, list[str]]:
 
 
 async def _openai(settings: Settings) -> Finding:
-    subject, url = "OpenAI", f"{settings.openai_base_url}/models"
+    """By opening a Realtime session as a call does: a key that is valid may still lack the model or the quota."""
+    subject = "OpenAI"
+    options = ModelOptions(base_url=settings.openai_base_url, api_key=settings.openai_api_key)
+    context = ssl.create_default_context() if options.base_url.startswith("https") else None
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-            answer = await client.get(url, headers={"Authorization": f"Bearer {settings.openai_api_key}"})
-    except httpx.HTTPError as error:
-        what = f"{settings.openai_base_url} cannot be reached ({type(error).__name__})"
-        return Finding(subject=subject, ok=False, what=what, mend="Check the network and OPENAI_BASE_URL.")
-    if answer.status_code in {401, 403}:
-        mend = "Set OPENAI_API_KEY to a key that is valid and may use the Realtime API."
-        return Finding(subject=subject, ok=False, what=f"refuses the key ({answer.status_code})", mend=mend)
-    if not answer.is_success:
-        what = f"answers {answer.status_code}"
-        return Finding(
-            subject=subject, ok=False, what=what, mend="Look at OpenAI's status page, then try again."
-        )
-    return Finding(subject=subject, ok=True, what=f"accepts the key ({settings.openai_base_url})")
+        leg = await open_model_leg(options, DEFAULT_MODEL, context)
+    except ModelNotOpened as error:
+        if error.refused:
+            mend = f"Set OPENAI_API_KEY to a valid key of a project that may use {DEFAULT_MODEL}."
+            return Finding(
+                subject=subject, ok=False, what=f"refuses: {error.message} ({error.code})", mend=mend
+            )
+        mend = "Check the network and OPENAI_BASE_URL."
+        return Finding(subject=subject, ok=False, what=f"cannot be reached: {error.message}", mend=mend)
+    leg.close()
+    await leg.wait_closed()
+    return Finding(subject=subject, ok=True, what=f"opens a session with {DEFAULT_MODEL}")
 
 
 async def _twilio(twilio: TwilioAccount) -> Finding:

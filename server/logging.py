@@ -72,7 +72,7 @@ def configure_logging(level: str, log_format: str, secrets: Iterable[str], **alw
     root.setLevel(level.upper())
     # A library's chatter: addresses with phone numbers in them, a line per request, each frame of a socket.
     for name in (
-        "uvicorn.access",
+        "uvicorn",
         "httpx",
         "httpcore",
         "aiohttp",

@@ -1,0 +1,80 @@
+# `make` alone prints what can be done. Everything is installed into the clone; nothing needs root.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+# The first Python on this machine that is new enough; PYTHON=/path/to/python names one.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+ROOMS := api bench bridge cli database migrations server simulator telephony tests
+
+.PHONY: help run test lint format unit lock measure-start test-caddy test-containers test-speech clean
+
+help: ## print this
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.run ## install what is missing, then start a server with practice stand-ins
+	@exec $(BIN)/callbridge dev
+
+test: .venv/.test lint ## every check that needs only Python, git and make
+	$(BIN)/pytest -q
+
+lint: .venv/.test ## style, types, who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+unit: .venv/.test ## the tests that need nothing, in seconds
+	$(BIN)/pytest -q tests/unit
+
+format: .venv/.test ## put the code into shape
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+test-caddy: .venv/.test ## the Caddyfile with a real Caddy: requests, sockets, streams, what is not public
+	@infra/checks/caddy
+
+test-containers: ## builds the image and brings the compose file up, where an engine is to be had
+	@infra/checks/containers
+
+test-speech: .venv/.test ## a spoken call whose words are recognised, where the recogniser is to be had
+	@infra/checks/speech
+
+measure-start: ## seconds and megabytes of a first and a second start from a fresh clone
+	@$(PYTHON) bench/first_start.py
+
+lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
+	@test -n "$(UV)" || { $(PYTHON) -m venv .venv-tools && .venv-tools/bin/pip install -q 'uv>=0.9'; }
+	@for lock in 'serve:' 'run:--group practice' 'test:--group practice --group test'; do \
+		$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml $${lock#*:} -o requirements/$${lock%%:*}.lock || exit 1; done
+
+clean: ## remove what was installed and made, the practice data too
+	rm -rf .venv .venv-tools .callbridge .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/.run: requirements/run.lock pyproject.toml
+	@$(call install,requirements/run.lock)
+	@touch $@
+
+.venv/.test: requirements/test.lock pyproject.toml
+	@$(call install,requirements/test.lock)
+	@touch .venv/.run $@
+
+# Hashes are verified either way; pip, which nothing here needs afterwards, goes again: 25 MB.
+define install
+set -e; \
+test -n "$(PYTHON)" || { echo "Callbridge needs Python 3.11 or newer; none was found." >&2; exit 1; }; \
+echo "Installing $(1) into .venv ..."; \
+if [ -n "$(UV)" ]; then \
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv --without-pip .venv; \
+	$(UV) pip install -q --python $(BIN)/python --require-hashes --no-deps -r $(1); \
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --offline -e .; \
+else \
+	$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	$(BIN)/python -m pip install -q --no-compile --no-deps --require-hashes -r $(1); \
+	$(BIN)/python -m pip install -q --no-compile --no-deps --no-build-isolation --no-index -e .; \
+	$(BIN)/python -m pip uninstall -q -y pip setuptools 2>/dev/null; \
+fi
+endef
