@@ -1,4 +1,4 @@
-"""Who may be dialled. Deny by default: calls cost money, and a stolen key or a talked-over agent will spend it."""
+"""Who may be dialled. Deny by default: calls cost money, and a stolen key will spend it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 
+EMERGENCY = "Emergency numbers are never dialled: an agent is no substitute for a person who calls for help."
+SHORT = "Short numbers are not dialled. Write a full number in E.164, such as +14155550100."
 DIALLED = {
     PhoneNumberType.FIXED_LINE,
     PhoneNumberType.MOBILE,
@@ -59,38 +61,34 @@ def why_refused(to: str, *, own_numbers: Collection[str]) -> str | None:
 
 def _refusal_without_country_code(to: str, countries: set[str]) -> str:
     if any(phonenumbers.is_emergency_number(to, country) for country in countries | {"US", "GB", "DE"}):
-        return (
-            "Emergency numbers are never dialled: an agent is no substitute for a person who calls for help."
-        )
+        return EMERGENCY
     digits = sum(character.isdigit() for character in to)
     if 0 < digits <= 6:
-        return "Short numbers are not dialled. Write a full number in E.164, such as +14155550100."
+        return SHORT
     return "It lacks its country code. Write it in E.164, such as +14155550100."
 
 
 def _refusal_of_kind(number: PhoneNumber) -> str | None:
-    if number.country_code in _SATELLITE_CODES:
-        return (
-            "It is a satellite phone, where a minute can cost several dollars. Such numbers are not dialled."
-        )
-    if number.country_code in _NETWORK_CODES:
-        return "It is an international network or premium number. Such numbers are not dialled."
     country = phonenumbers.region_code_for_country_code(number.country_code or 0)
     national = phonenumbers.national_significant_number(number)
-    if phonenumbers.is_emergency_number(national, country):
-        return (
-            "Emergency numbers are never dialled: an agent is no substitute for a person who calls for help."
-        )
-    if phonenumbers.is_possible_short_number(number) and not phonenumbers.is_valid_number(number):
-        return "Short numbers are not dialled. Write a full number in E.164, such as +14155550100."
-    if not phonenumbers.is_valid_number(number):
-        return "No such number can exist: check its digits and its country code."
     kind = phonenumbers.number_type(number)
-    if kind == PhoneNumberType.PERSONAL_NUMBER and number.country_code in _ORDINARY_PERSONAL_NUMBERS:
-        return None
-    if kind in _KINDS:
-        return f"It is {_KINDS[kind]}. Such numbers are not dialled."
-    return None if kind in DIALLED else "It is of a kind that is not dialled."
+    why = None
+    if number.country_code in _SATELLITE_CODES:
+        why = (
+            "It is a satellite phone, where a minute can cost several dollars. Such numbers are not dialled."
+        )
+    elif number.country_code in _NETWORK_CODES:
+        why = "It is an international network or premium number. Such numbers are not dialled."
+    elif phonenumbers.is_emergency_number(national, country):
+        why = EMERGENCY
+    elif not phonenumbers.is_valid_number(number):
+        short = phonenumbers.is_possible_short_number(number)
+        why = SHORT if short else "No such number can exist: check its digits and its country code."
+    elif kind == PhoneNumberType.PERSONAL_NUMBER and number.country_code in _ORDINARY_PERSONAL_NUMBERS:
+        why = None
+    elif kind not in DIALLED:
+        why = f"It is {_KINDS.get(kind, 'of an unknown kind')}. Such numbers are not dialled."
+    return why
 
 
 def _refusal_of_country(number: PhoneNumber, countries: set[str]) -> str | None:
@@ -103,4 +101,4 @@ def _refusal_of_country(number: PhoneNumber, countries: set[str]) -> str | None:
     ):
         return None
     allowed = ", ".join(sorted(countries)) or "none: you have no number whose country is known"
-    return f"Its country ({country}) is not one of those that may be called, which are those of your numbers ({allowed})."
+    return f"Only the countries of your own numbers may be called ({allowed}), and it belongs to {country}."

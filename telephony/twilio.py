@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import aiohttp
+import httpx
 from msgspec import Struct
 from twilio.base import values
 from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.incoming_phone_number import IncomingPhoneNumberInstance
 
 from telephony.twilio_errors import NOT_IN_PROGRESS, TwilioRefused, TwilioUnreachable, refusal
+from telephony.twilio_http import TwilioHttp
 
 __all__ = [
     "AvailableNumber",
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 REQUEST_SECONDS = 9.0
-"""Twilio's own client knows no limit in its asynchronous form."""
+"""`POST /v1/calls` waits for Twilio up to 10 s."""
 
 STATUS_EVENTS = ["initiated", "ringing", "answered", "completed"]
 
@@ -35,7 +35,7 @@ Answer = TypeVar("Answer")
 
 
 class Webhooks(Struct, frozen=True, kw_only=True):
-    """What Twilio does when a number is called. While an application or a trunk is set, `voice_url` is ignored."""
+    """What Twilio does when a number is called. An application or a trunk wins over `voice_url`."""
 
     voice_url: str = ""
     voice_method: str = "POST"
@@ -63,16 +63,24 @@ class AvailableNumber(Struct, frozen=True, kw_only=True):
 
 
 class TwilioAccount:
-    """`auth_tokens` may hold several while they are rotated: the first one that Twilio accepts is kept in use.
+    """`auth_tokens` may hold several while they are rotated: the one that Twilio accepts is kept in use.
 
     Every method raises `TwilioRefused` or `TwilioUnreachable`.
     """
 
-    def __init__(self, account_sid: str, auth_tokens: Sequence[str], base_url: str) -> None:
+    def __init__(
+        self,
+        account_sid: str,
+        auth_tokens: Sequence[str],
+        base_url: str,
+        *,
+        request_seconds: float = REQUEST_SECONDS,
+    ) -> None:
         self.account_sid = account_sid
         self._tokens = list(auth_tokens)
         self._base_url = base_url.rstrip("/")
-        self._http: AsyncTwilioHttpClient | None = None
+        self._request_seconds = request_seconds
+        self._http: TwilioHttp | None = None
 
     @property
     def is_real(self) -> bool:
@@ -157,7 +165,7 @@ class TwilioAccount:
         contains: str | None = None,
         limit: int = 20,
     ) -> list[AvailableNumber]:
-        """Local numbers for sale that can take calls; `country` is ISO 3166, `area_code` for the US and Canada."""
+        """Local numbers for sale that can take calls; `country` is ISO 3166, `area_code` for +1 only."""
         found = await self._ask(
             lambda client: client.available_phone_numbers(country).local.list_async(
                 area_code=values.unset if area_code is None else area_code,  # pyright: ignore[reportArgumentType] (typed as int there; goes out as text)
@@ -184,9 +192,9 @@ class TwilioAccount:
 
     async def _ask(self, request: Callable[[Client], Awaitable[Answer]]) -> Answer:
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
+            async with asyncio.timeout(self._request_seconds):
                 return await self._ask_with_some_token(request)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             raise TwilioUnreachable(f"no answer from Twilio: {type(error).__name__}") from error
         except TwilioRestException as error:
             if error.status >= 500:
@@ -208,9 +216,9 @@ class TwilioAccount:
         return answer
 
     def _client(self, token: str) -> Client:
-        # Made here because it wants a running loop. The environment is ours to read, not the client's.
+        # Made late because it belongs to the running loop. The environment is ours to read, not the client's.
         if self._http is None:
-            self._http = AsyncTwilioHttpClient()
+            self._http = TwilioHttp(self._request_seconds)
         client = Client(self.account_sid, token, http_client=self._http, environment={})
         client.api.base_url = self._base_url
         return client

@@ -13,8 +13,8 @@ ADVICE: dict[int, str] = {
     10002: "A trial account cannot do this: upgrade the Twilio account.",
     10004: "The Twilio account has as many calls at once as it may: wait for one to end, or raise the limit.",
     20003: (
-        "Twilio does not accept the credentials: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, that they belong to"
-        " the region of TWILIO_API_BASE_URL, and that the account is not suspended."
+        "Twilio does not accept the credentials: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, that they"
+        " belong to the region of TWILIO_API_BASE_URL, and that the account is not suspended."
     ),
     20005: "The Twilio account is not active: look at its status in the Twilio console.",
     20008: "Twilio's test credentials cannot do this: use the account's live credentials.",
@@ -24,7 +24,7 @@ ADVICE: dict[int, str] = {
     21205: "Twilio does not accept our address for the call: check PUBLIC_URL.",
     21206: "Twilio does not accept the keys to be pressed: use 0-9, A-D, *, #, w and W, at most 32.",
     21208: "Twilio does not accept how long to let it ring: use at most 600 seconds.",
-    21210: "The number in 'from' is neither owned by nor verified for this Twilio account: call from one that is.",
+    21210: "The number in 'from' is not this Twilio account's nor verified for it: call from one that is.",
     21211: "Twilio says that 'to' is not a valid phone number: write it in E.164, such as +14155550100.",
     21212: "Twilio says that 'from' is not a valid phone number: call from a number of this account.",
     21213: "Twilio was not told from which number to call: give one in 'from'.",
@@ -34,17 +34,17 @@ ADVICE: dict[int, str] = {
         " Voice > Settings > Geo permissions."
     ),
     21216: "Twilio blocks calls to this number: ask Twilio's support why.",
-    21217: "Twilio says that 'to' does not look like a valid phone number: write it in E.164, such as +14155550100.",
+    21217: "Twilio says that 'to' looks like no phone number: write it in E.164, such as +14155550100.",
     21218: "Twilio does not know the TwiML application: check the number's set-up in the Twilio console.",
-    21219: "A trial account may call verified numbers only: verify this one in the Twilio console, or upgrade.",
+    21219: "A trial account may call verified numbers only: verify it in the Twilio console, or upgrade.",
     21220: "The call is not in progress any more.",
     21234: "Twilio does not accept the settings of answering machine detection.",
     21421: "Twilio says that this is not a valid phone number to buy: choose one of the available numbers.",
     21422: "This number is no longer for sale: choose another one of the available numbers.",
     21452: "Twilio has no numbers for sale there: try another area.",
-    21631: "Numbers of this country need an address: add one in the Twilio console, then buy the number there.",
-    21649: "Numbers of this country need a regulatory bundle: buy the number in the Twilio console, then add it here.",
-    32017: "A carrier blocked the call because of its caller ID: register the number, or call from another one.",
+    21631: "Numbers of this country need an address: buy the number in the Twilio console, then add it here.",
+    21649: "This country wants a regulatory bundle: buy the number in the Twilio console, then add it here.",
+    32017: "A carrier blocked the call because of its caller ID: register the number, or use another one.",
 }
 
 

@@ -1,0 +1,72 @@
+"""Our phone numbers, each answered by one agent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from database.models import PhoneNumber, new_id
+from database.pages import After, Page, newest_first
+
+
+async def add_number(
+    session: AsyncSession,
+    *,
+    number: str,
+    agent_id: str,
+    twilio_sid: str,
+    fallback_url: str | None,
+    previous_webhooks: dict[str, Any],
+) -> PhoneNumber:
+    """Raises sqlalchemy's IntegrityError when the number is here already."""
+    row = PhoneNumber(
+        id=new_id("number"),
+        number=number,
+        agent_id=agent_id,
+        twilio_sid=twilio_sid,
+        fallback_url=fallback_url,
+        previous_webhooks=previous_webhooks,
+    )
+    session.add(row)
+    await session.flush()
+    await session.refresh(row)
+    return row
+
+
+async def find_number(session: AsyncSession, number_id: str, *, lock: bool = False) -> PhoneNumber | None:
+    query = select(PhoneNumber).where(PhoneNumber.id == number_id)
+    return await session.scalar(query.with_for_update() if lock else query)
+
+
+async def find_number_by_e164(session: AsyncSession, number: str) -> PhoneNumber | None:
+    return await session.scalar(select(PhoneNumber).where(PhoneNumber.number == number))
+
+
+async def list_numbers(session: AsyncSession, *, limit: int, after: After | None) -> Page[PhoneNumber]:
+    return await newest_first(
+        session, select(PhoneNumber), PhoneNumber.created_at, PhoneNumber.id, limit=limit, after=after
+    )
+
+
+async def own_numbers(session: AsyncSession) -> Sequence[PhoneNumber]:
+    """All of them, oldest first."""
+    return (await session.scalars(select(PhoneNumber).order_by(PhoneNumber.created_at, PhoneNumber.id))).all()
+
+
+async def change_number(
+    session: AsyncSession, number_id: str, *, agent_id: str, fallback_url: str | None
+) -> PhoneNumber | None:
+    return await session.scalar(
+        update(PhoneNumber)
+        .where(PhoneNumber.id == number_id)
+        .values(agent_id=agent_id, fallback_url=fallback_url)
+        .returning(PhoneNumber)
+        .execution_options(populate_existing=True)
+    )
+
+
+async def delete_number(session: AsyncSession, number_id: str) -> None:
+    await session.execute(delete(PhoneNumber).where(PhoneNumber.id == number_id))
