@@ -29,7 +29,7 @@ class Timing:
     jitter_ms: float = 0
     """Added to `one_way_ms`: even odds between 0 and this, from a seeded generator; order is kept."""
     jitter_buffer_ms: float = 60
-    """From Twilio's playing until the phone's ear, in steps of 20 ms. What is in it is heard after a `clear`."""
+    """From Twilio's playing to the phone's ear, in steps of 20 ms. What is in it is heard after a `clear`."""
 
     def changed(self, values: dict[str, object]) -> Timing:
         """The same with some values changed; raises BadTiming."""

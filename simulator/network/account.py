@@ -37,6 +37,11 @@ class OwnedNumber:
     voice_application_sid: str = ""
     trunk_sid: str = ""
 
+    @property
+    def answering_url(self) -> str:
+        """An application or a trunk takes the place of the voice URL, and nobody answers for those here."""
+        return "" if self.voice_application_sid or self.trunk_sid else self.voice_url
+
     def as_json(self, account_sid: str) -> dict[str, Any]:
         return asdict(self) | {
             "account_sid": account_sid,

@@ -28,6 +28,12 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reorder_callbacks: bool = False
     """Each second status callback overtakes the one before it."""
 
+    def take_over(self, other: Faults) -> None:
+        """From now on what `other` says."""
+        self.rest = other.rest
+        self.duplicate_callbacks = other.duplicate_callbacks
+        self.reorder_callbacks = other.reorder_callbacks
+
     def take(self, method: str, path: str) -> RestFault | None:
         for fault in self.rest:
             if fault.path in path and fault.method in ("", method):

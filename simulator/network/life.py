@@ -194,7 +194,7 @@ class Life:
             limit.cancel()
 
     def _tell_action(self, talk: Talk) -> None:
-        """The call ended while a stream was connected: the action hears of it, what it answers is not done."""
+        """The call ended while a stream was connected: the action hears of it, its answer is not done."""
         if talk.connect is not None and talk.connect.action:
             self._spawn(self._ask_in_vain(Source(talk.connect.action, talk.connect.method)))
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Coroutine
 
 from simulator.network import twiml
-from simulator.network.call import Interruption, Settings, SimulatedCall, Source
+from simulator.network.call import Settings, SimulatedCall, Source
 from simulator.network.call_record import CallRecord, Direction
 from simulator.network.equipment import Equipment
 from simulator.network.life import Life
@@ -38,7 +38,7 @@ class Network:
         settings = Settings(Source())
         if number is not None:
             settings = Settings(
-                Source(number.voice_url, number.voice_method),
+                Source(number.answering_url, number.voice_method),
                 number.voice_fallback_url,
                 number.voice_fallback_method,
                 number.status_callback,
@@ -110,9 +110,3 @@ class Network:
         task = asyncio.create_task(life)
         self._running[call.sid] = task
         task.add_done_callback(lambda _: self._running.pop(call.sid, None))
-
-
-def hang_up(call: SimulatedCall, *, only_unanswered: bool) -> None:
-    """REST's Status=completed, or canceled, which leaves an answered call alone."""
-    if not only_unanswered or call.line is None:
-        call.interrupt(Interruption("rest"))
