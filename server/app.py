@@ -21,7 +21,6 @@ from api.errors import EXCEPTION_HANDLERS
 from api.openapi import PLUGINS, openapi_config
 from api.routes import ROUTES as API_ROUTES
 from bridge.web.routes import ROUTES as TWILIO_ROUTES
-from bridge.web.routes import dependencies as twilio_dependencies
 from server.health import ROUTES as HEALTH_ROUTES
 from server.parts import Parts
 from server.version import __version__
@@ -48,12 +47,7 @@ def create_app(parts: Parts) -> Litestar:
 
     return Litestar(
         route_handlers=[*API_ROUTES, *TWILIO_ROUTES, *HEALTH_ROUTES, schema_asset],
-        dependencies=twilio_dependencies(
-            public_url=parts.settings.public_url,
-            auth_tokens=parts.settings.twilio_auth_token,
-            secret_keys=parts.settings.secret_key,
-        )
-        | {
+        dependencies={
             name: Provide(_always(part), sync_to_thread=False)
             for name, part in {
                 "settings": parts.settings,
@@ -63,6 +57,8 @@ def create_app(parts: Parts) -> Litestar:
                 "twilio": parts.twilio,
                 "secret_box": parts.secret_box,
                 "live_calls": parts.live_calls,
+                "signatures": parts.signatures,
+                "stream_tokens": parts.stream_tokens,
                 "health": parts.health,
                 "metrics_registry": parts.metrics.registry,
             }.items()

@@ -79,7 +79,7 @@ async def _database(database: Database) -> tuple[Finding, list[str]]:
 
 
 async def _openai(settings: Settings) -> Finding:
-    """By opening a Realtime session as a call does: a key that is valid may still lack the model or the quota."""
+    """By opening a Realtime session as a call does: a valid key may still lack the model or the quota."""
     subject = "OpenAI"
     options = ModelOptions(base_url=settings.openai_base_url, api_key=settings.openai_api_key)
     context = ssl.create_default_context() if options.base_url.startswith("https") else None

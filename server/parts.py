@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
+from bridge.web.signature import Signatures
+from bridge.web.stream_token import StreamTokens
 from database.notifications import Notifications
 from database.secret_box import SecretBox
 from database.session import Database
@@ -22,6 +24,8 @@ class Parts:
         self.database = Database(settings.database_url)
         self.notifications = Notifications(settings.database_url)
         self.addresses = Addresses(settings.public_url)
+        self.signatures = Signatures(settings.public_url, settings.twilio_auth_token)
+        self.stream_tokens = StreamTokens(settings.secret_key)
         self.secret_box = SecretBox(settings.secret_key)
         self.twilio = TwilioAccount(
             settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
