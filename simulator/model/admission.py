@@ -1,4 +1,4 @@
-"""Who gets a session: the key, the header that must not be there, the model. OpenAI upgrades first, then refuses."""
+"""Who gets a session: key, model, and the header that must not be there. OpenAI upgrades, then refuses."""
 
 from __future__ import annotations
 

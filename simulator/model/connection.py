@@ -64,7 +64,7 @@ class Connection:
             for task in (writer, *self._errands):
                 task.cancel()
             await asyncio.gather(writer, *self._errands, return_exceptions=True)
-        return self._close.code if self._close is not None else self._socket.close_code or 1006
+        return self._close.code if self._close is not None else int(self._socket.close_code or 1006)
 
     async def close(self, code: int, reason: str) -> None:
         await self._socket.close(code=code, message=reason.encode())
