@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from bridge.call.ending import APOLOGISE, EndReason
 from bridge.runtime.snapshot import agent_of
@@ -39,7 +41,9 @@ def decide(call_status: str, reason: EndReason | None, *, ended: bool) -> Next:
 
 
 @post("/after-stream/{slot:str}/{call_id:str}", status_code=200)
-async def after_stream(slot: str, call_id: str, form: Form, database: Database) -> Response[str]:
+async def after_stream(
+    slot: FromPath[str], call_id: FromPath[str], form: Form, database: NamedDependency[Database]
+) -> Response[str]:
     """Idempotent: asked twice, by `action` and by Redirect, it answers twice the same."""
     call = await calls.by_id(database, call_id)
     if call is None or call.twilio_call_sid != form.call_sid:

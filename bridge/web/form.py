@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import parse_qsl
 
 from litestar import Request
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import PermissionDeniedException
-from litestar.params import Dependency
 
 from bridge.web.signature import Signatures
 
 
-class TwilioForm(dict[str, str]):
-    """Parameters by Twilio's names. New ones appear without notice and blank ones are common."""
+class TwilioForm:
+    """Parameters by Twilio's names. New ones appear without notice, blank ones are common, none is sure to
+    be there."""
+
+    def __init__(self, parameters: Iterable[tuple[str, str]]) -> None:
+        self._parameters = dict(parameters)
+
+    def text(self, name: str) -> str:
+        """Empty where there is none."""
+        return self._parameters.get(name, "")
 
     @property
     def call_sid(self) -> str:
-        return self.get("CallSid", "")
+        return self.text("CallSid")
 
     @property
     def call_status(self) -> str:
-        return self.get("CallStatus", "")
+        return self.text("CallStatus")
 
     @property
     def sequence(self) -> int | None:
-        digits = self.get("SequenceNumber", "")
+        digits = self.text("SequenceNumber")
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 9 else None
 
 
-async def signed_form(request: Request[Any, Any, Any], signatures: Signatures) -> TwilioForm:
+async def signed_form(request: Request[Any, Any, Any], signatures: NamedDependency[Signatures]) -> TwilioForm:
     """Raises PermissionDeniedException unless it was Twilio who sent it."""
     body = (await request.body()).decode("utf-8", "replace")
     query = request.scope["query_string"].decode("latin-1")
@@ -40,5 +48,5 @@ async def signed_form(request: Request[Any, Any, Any], signatures: Signatures) -
     return TwilioForm(parse_qsl(body, keep_blank_values=True))
 
 
-Form = Annotated[TwilioForm, Dependency(skip_validation=True)]
+Form = NamedDependency[TwilioForm]
 provide_form = Provide(signed_form)

@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 from litestar import WebSocket, websocket
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.runtime.live_call import LiveCall
@@ -35,12 +37,12 @@ log = structlog.get_logger(__name__)
 @websocket("/media/{slot:str}")
 async def media(
     *,
-    slot: str,
+    slot: FromPath[str],
     socket: WebSocket[Any, Any, Any],
-    signatures: Signatures,
-    stream_tokens: StreamTokens,
-    database: Database,
-    live_calls: LiveCalls,
+    signatures: NamedDependency[Signatures],
+    stream_tokens: NamedDependency[StreamTokens],
+    database: NamedDependency[Database],
+    live_calls: NamedDependency[LiveCalls],
 ) -> None:
     """Any process serves any slot; the one that is named has the model session ready."""
     if not signatures.right_upgrade(socket.scope["raw_path"].decode("latin-1"), socket.headers):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from bridge.runtime.live_calls import LiveCalls
 from bridge.web.answer import answer_call
@@ -18,12 +20,12 @@ from telephony.addresses import Addresses
 @post("/outbound/{call_id:str}", status_code=200)
 async def outbound(
     *,
-    call_id: str,
+    call_id: FromPath[str],
     form: Form,
-    database: Database,
-    addresses: Addresses,
-    live_calls: LiveCalls,
-    stream_tokens: StreamTokens,
+    database: NamedDependency[Database],
+    addresses: NamedDependency[Addresses],
+    live_calls: NamedDependency[LiveCalls],
+    stream_tokens: NamedDependency[StreamTokens],
 ) -> Response[str]:
     """Hangs up on a call that was given up meanwhile."""
     await calls.mark_dialled(database, call_id, form.call_sid)

@@ -1,12 +1,10 @@
-"""Everything that Twilio calls, and what the handlers of it ask for."""
+"""Everything that Twilio calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from litestar import Request, Response, Router
-from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,9 +12,7 @@ from bridge.web.after_stream import after_stream
 from bridge.web.form import provide_form
 from bridge.web.media import media
 from bridge.web.outbound import outbound
-from bridge.web.signature import Signatures
 from bridge.web.status import call_status, number_status
-from bridge.web.stream_token import StreamTokens
 from bridge.web.voice import voice
 
 MAX_FORM_BYTES = 256 * 1024
@@ -37,15 +33,3 @@ ROUTES: list[ControllerRouterHandler] = [
         request_max_body_size=MAX_FORM_BYTES,
     )
 ]
-
-
-def dependencies(
-    *, public_url: str, auth_tokens: Sequence[str], secret_keys: Sequence[str]
-) -> dict[str, Provide]:
-    """What the handlers ask for beside `database`, `addresses`, `notifications` and `live_calls`."""
-    signatures = Signatures(public_url, auth_tokens)
-    stream_tokens = StreamTokens(secret_keys)
-    return {
-        "signatures": Provide(lambda: signatures, sync_to_thread=False),
-        "stream_tokens": Provide(lambda: stream_tokens, sync_to_thread=False),
-    }

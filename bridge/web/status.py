@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from litestar import post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from bridge.runtime.command_intake import OVER
 from bridge.runtime.live_calls import LiveCalls
@@ -19,7 +21,10 @@ OVER_SECONDS = 2.5
 
 @post("/status", status_code=204)
 async def number_status(
-    form: Form, database: Database, notifications: Notifications, live_calls: LiveCalls
+    form: Form,
+    database: NamedDependency[Database],
+    notifications: NamedDependency[Notifications],
+    live_calls: NamedDependency[LiveCalls],
 ) -> None:
     """Of calls to our numbers."""
     call = await calls.by_call_sid(database, form.call_sid)
@@ -29,7 +34,11 @@ async def number_status(
 
 @post("/status/{call_id:str}", status_code=204)
 async def call_status(
-    call_id: str, form: Form, database: Database, notifications: Notifications, live_calls: LiveCalls
+    call_id: FromPath[str],
+    form: Form,
+    database: NamedDependency[Database],
+    notifications: NamedDependency[Notifications],
+    live_calls: NamedDependency[LiveCalls],
 ) -> None:
     """Of calls that we dialled."""
     call = await calls.by_id(database, call_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar import Response, post
+from litestar.di import NamedDependency
 
 from bridge.runtime.live_calls import LiveCalls
 from bridge.web.answer import answer_call
@@ -18,22 +19,22 @@ from telephony.addresses import Addresses
 @post("/voice", status_code=200)
 async def voice(
     form: Form,
-    database: Database,
-    addresses: Addresses,
-    live_calls: LiveCalls,
-    stream_tokens: StreamTokens,
+    database: NamedDependency[Database],
+    addresses: NamedDependency[Addresses],
+    live_calls: NamedDependency[LiveCalls],
+    stream_tokens: NamedDependency[StreamTokens],
 ) -> Response[str]:
     """Number, agent, row, TwiML. Twilio repeats what we answer too late: the CallSid says that it is the
     same call."""
-    found = await calls.number_and_version(database, form.get("To", ""))
+    found = await calls.number_and_version(database, form.text("To"))
     if found is None or not form.call_sid:
         return Xml(twiml.reject())
     number, version = found
     call = await calls.create_inbound(
         database,
         call_sid=form.call_sid,
-        from_=form.get("From", ""),
-        to=form.get("To", ""),
+        from_=form.text("From"),
+        to=form.text("To"),
         number=number,
         agent_version=version,
         slot=live_calls.slot,
