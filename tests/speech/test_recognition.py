@@ -7,14 +7,14 @@ import re
 import pytest
 
 from simulator.audio import mulaw
+from simulator.audio.recognition import PACKAGES, Recognition, RecognitionMissing
 from simulator.audio.voice import Voice
-from simulator.model.recognition import PACKAGES, RecognitionMissing, SpeechRecognition
 
 
 @pytest.fixture(scope="module")
-def recognise() -> SpeechRecognition:
+def recognise() -> Recognition:
     try:
-        return SpeechRecognition()
+        return Recognition()
     except RecognitionMissing:
         pytest.skip(f"SPEECH IS NOT TESTED: install {' and '.join(PACKAGES)}")
 
@@ -27,7 +27,7 @@ def recognise() -> SpeechRecognition:
         "Could you tell me where the nearest station is?",
     ],
 )
-def test_telephone_speech_is_understood(recognise: SpeechRecognition, sentence: str) -> None:
+def test_telephone_speech_is_understood(recognise: Recognition, sentence: str) -> None:
     """In words, with at most one of them wrong: the recogniser is a small one."""
     speech = mulaw.silence(300) + Voice("hibari").speak(sentence, "caller") + mulaw.silence(500)
     heard = recognise(speech)
@@ -36,5 +36,5 @@ def test_telephone_speech_is_understood(recognise: SpeechRecognition, sentence: 
     assert len(set(expected) - set(got)) <= 1, heard
 
 
-def test_silence_says_nothing(recognise: SpeechRecognition) -> None:
+def test_silence_says_nothing(recognise: Recognition) -> None:
     assert recognise(mulaw.silence(2000)) is None

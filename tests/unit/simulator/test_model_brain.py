@@ -54,6 +54,7 @@ def said(parts: Reply) -> str:
         ("Say exactly this, and nothing else: Thank you for calling.", "Thank you for calling."),
         ("Say goodbye to the caller.", "Thank you for calling. Goodbye."),
         ("The caller has been silent. Ask whether they are still there.", "Are you still there?"),
+        ("Say in one short sentence that you are hanging up.", "Thank you for calling. Goodbye."),
         ("Greet the caller.", "Hello, how can I help you?"),
     ],
 )

@@ -40,6 +40,29 @@ def test_two_utterances_in_one_turn_are_both_read() -> None:
     assert watermark.read(turn) == "Hello. Who is it?"
 
 
+def test_a_pause_in_an_utterance_parts_its_words() -> None:
+    """Voice activity makes two turns of it, and each must hold its own words, once."""
+    text = "Good morning to you. Could you tell me when you open?"
+    pause = mulaw.silence(600)
+    first, second = voice("x" * 20), voice("x" * 33)
+    marked = watermark.embed(first + pause + second, text)
+    cut = len(first) + len(pause) // 2
+    assert watermark.read(marked[:cut]) == "Good morning to you."
+    assert watermark.read(marked[cut:]) == "Could you tell me when you open?"
+    assert watermark.read(marked) == text
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    st.lists(st.text("ab.", min_size=1), min_size=1, max_size=30),
+)
+def test_no_word_is_lost_however_an_utterance_pauses(bursts: list[int], words: list[str]) -> None:
+    speech = b"".join(voice("x" * burst) + mulaw.silence(250) for burst in bursts)
+    read = watermark.read(watermark.embed(speech, " ".join(words)))
+    assert read is not None
+    assert read.split() == words
+
+
 def test_a_lost_packet_costs_one_repetition() -> None:
     marked = bytearray(watermark.embed(voice("x" * 50), "When do you open?"))
     del marked[1600:1760]
