@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 ROOMS := api bench bridge cli database migrations server simulator telephony tests
 
-.PHONY: help run test lint format unit lock measure-start test-caddy test-containers test-speech clean
+.PHONY: help run test lint format unit speech lock measure-start test-caddy test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,8 @@ test-caddy: .venv/.test ## the Caddyfile with a real Caddy: requests, sockets, s
 test-containers: ## builds the image and brings the compose file up, where an engine is to be had
 	@infra/checks/containers
 
+speech: .venv/.speech ## teach the practice model to understand real speech: 400 MB more
+
 test-speech: .venv/.test ## a spoken call whose words are recognised, where the recogniser is to be had
 	@infra/checks/speech
 
@@ -49,6 +51,8 @@ lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newes
 	@for lock in 'serve:' 'run:--group practice' 'test:--group practice --group test'; do \
 		$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml $${lock#*:} -o requirements/$${lock%%:*}.lock || exit 1; done
+	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		$(if $(UPGRADE),--upgrade) --group pyproject.toml:speech -c requirements/test.lock -o requirements/speech.lock
 
 clean: ## remove what was installed and made, the practice data too
 	rm -rf .venv .venv-tools .callbridge .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -60,6 +64,10 @@ clean: ## remove what was installed and made, the practice data too
 .venv/.test: requirements/test.lock pyproject.toml
 	@$(call install,requirements/test.lock)
 	@touch .venv/.run $@
+
+.venv/.speech: requirements/speech.lock .venv/.test
+	@$(call install,requirements/speech.lock)
+	@touch $@
 
 # Hashes are verified either way; pip, which nothing here needs afterwards, goes again: 25 MB.
 define install
