@@ -31,6 +31,8 @@ class FakeTwilio:
         self.answers = asyncio.Event()
         """Cleared: requests are read, and not answered."""
         self.answers.set()
+        self.asked = asyncio.Event()
+        """Set by each request."""
         self.drops_connections = False
         self.url = ""
         self._sids = itertools.count(1)
@@ -72,6 +74,7 @@ class FakeTwilio:
         }
         if request.headers.get("Authorization") not in expected:
             return _refusal(401, 20003, "Authenticate")
+        self.asked.set()
         if self.refuse_with is not None and request.method == "POST":
             return _refusal(*self.refuse_with)
         if self.drops_connections:

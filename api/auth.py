@@ -1,0 +1,80 @@
+"""API keys and what each may do."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from msgspec import Struct
+
+from api.errors import Problem
+from database.api_keys import digest, use_key
+from database.session import Database
+
+Scope = Literal[
+    "agents:read",
+    "agents:write",
+    "numbers:read",
+    "numbers:write",
+    "calls:read",
+    "calls:write",
+    "admin",
+]
+Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
+SECURITY: list[dict[str, list[str]]] = [{"apiKey": []}]
+
+
+class Caller(Struct, frozen=True):
+    """Who makes a request; `request.auth`."""
+
+    key_id: str
+    scopes: frozenset[str]
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+class Authenticator:
+    """In `app.state.authenticator`."""
+
+    def __init__(self, database: Database, admin_api_key: str) -> None:
+        """`admin_api_key` may be empty: then only keys of the database count."""
+        self._database = database
+        self._admin_sha256 = digest(admin_api_key) if admin_api_key else None
+
+    async def caller(self, secret: str) -> Caller | None:
+        if self._admin_sha256 and hmac.compare_digest(digest(secret), self._admin_sha256):
+            return Caller("admin", frozenset({"admin"}))
+        async with self._database.session.begin() as session:
+            key = await use_key(session, secret)
+        return None if key is None else Caller(key.id, frozenset(key.scopes))
+
+
+def needs(scope: Scope) -> Guard:
+    """Let in those whose API key has the scope."""
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        authenticator: Authenticator = connection.app.state.authenticator
+        scheme, _space, secret = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise _unauthorized(
+                "Send an API key: 'Authorization: Bearer <API key>'.", 'Bearer realm="callbridge"'
+            )
+        caller = await authenticator.caller(secret.strip())
+        if caller is None:
+            raise _unauthorized(
+                "This API key does not exist, or was deleted.",
+                'Bearer realm="callbridge", error="invalid_token"',
+            )
+        if not caller.may(scope):
+            raise Problem(403, f"This API key lacks the scope {scope!r}.")
+        connection.scope["auth"] = caller
+
+    return guard
+
+
+def _unauthorized(detail: str, challenge: str) -> Problem:
+    return Problem(401, detail, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,118 @@
+"""What requests and answers look like, for the page at `/schema`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NEW_AGENT: dict[str, Any] = {
+    "name": "Front desk",
+    "prompt": "You answer the phone of Lindgren Dental. Be brief. Offer a call back when you cannot help.",
+    "greeting": "Lindgren Dental, good day. How can I help?",
+}
+AGENT_ID = "agent_019ab04f6c1e5d0c4f2a9b8e7d6c5b4a"
+AGENT: dict[str, Any] = {
+    "id": AGENT_ID,
+    "version": 1,
+    **NEW_AGENT,
+    "voice": "ash",
+    "turn_detection": {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 500,
+    },
+    "tools": [{"type": "end_call"}],
+    "created_at": "2026-11-22T10:00:00Z",
+    "updated_at": "2026-11-22T10:00:00Z",
+}
+NEW_NUMBER: dict[str, Any] = {"number": "+14155550100", "agent_id": AGENT_ID}
+NUMBER: dict[str, Any] = {
+    "id": "number_019ab0501a2b3c4d5e6f708192a3b4c5",
+    **NEW_NUMBER,
+    "twilio_sid": "PN00000000000000000000000000000001",
+    "fallback_url": None,
+    "created_at": "2026-11-22T10:01:00Z",
+}
+AVAILABLE: dict[str, Any] = {
+    "items": [{"number": "+14155550123", "locality": "San Francisco", "region": "CA"}],
+    "next_cursor": None,
+}
+NEW_CALL: dict[str, Any] = {"agent_id": AGENT_ID, "to": "+14155550199", "variables": {"first_name": "Ada"}}
+CALL: dict[str, Any] = {
+    "id": "call_019ab0512f3e4d5c6b7a8990a1b2c3d4",
+    "direction": "outbound",
+    "status": "completed",
+    "agent_id": AGENT_ID,
+    "agent_version": 1,
+    "from": "+14155550100",
+    "to": "+14155550199",
+    "twilio_call_sid": "CA00000000000000000000000000000001",
+    "variables": {"first_name": "Ada"},
+    "metadata": {},
+    "created_at": "2026-11-22T10:02:00Z",
+    "answered_at": "2026-11-22T10:02:06Z",
+    "ended_at": "2026-11-22T10:02:48Z",
+    "duration_seconds": 42,
+    "ended_reason": "caller_hung_up",
+    "answered_by": None,
+    "usage": {
+        "input_text": 410,
+        "input_audio": 350,
+        "input_cached_text": 128,
+        "input_cached_audio": 64,
+        "output_text": 90,
+        "output_audio": 420,
+    },
+    "cost": None,
+    "latency": {
+        "answer_to_first_audio_ms": 640,
+        "turns": 3,
+        "response_p50_ms": 910,
+        "response_p95_ms": 1180,
+        "vad_ms": 500,
+        "model_p50_ms": 400,
+        "bridge_p95_ms": 6,
+    },
+    "error": None,
+}
+TRANSCRIPT: dict[str, Any] = {
+    "call_id": CALL["id"],
+    "items": [
+        {
+            "role": "agent",
+            "text": "Lindgren Dental, good day.",
+            "start_ms": 640,
+            "end_ms": 2100,
+            "interrupted": True,
+        },
+        {
+            "role": "caller",
+            "text": "Are you open tomorrow?",
+            "start_ms": 1900,
+            "end_ms": 3200,
+            "interrupted": False,
+        },
+    ],
+}
+EVENTS: dict[str, Any] = {
+    "items": [
+        {
+            "id": "17",
+            "call_id": CALL["id"],
+            "at": "2026-11-22T10:02:06.640Z",
+            "offset_ms": 640,
+            "type": "agent.started_speaking",
+            "data": {},
+        }
+    ],
+    "next_cursor": None,
+}
+NEW_KEY: dict[str, Any] = {"name": "dashboard", "scopes": ["calls:read", "agents:read"]}
+KEY: dict[str, Any] = {
+    "id": "key_019ab0523a4b5c6d7e8f9001a2b3c4d5",
+    **NEW_KEY,
+    "hint": "cb_x7Qf2",
+    "created_at": "2026-11-22T10:03:00Z",
+    "last_used_at": None,
+}
+KEY_WITH_SECRET: dict[str, Any] = {**KEY, "secret": "cb_x7Qf2…"}

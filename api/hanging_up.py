@@ -1,0 +1,27 @@
+"""Hanging up: a ringing call through Twilio, a live one through the process that holds it."""
+
+from __future__ import annotations
+
+from api.errors import Problem
+from bridge.call.ending import EndReason
+from database import call_commands, calls
+from database.models import FINAL_STATUSES, Call
+from database.notifications import Notifications
+from database.session import Database
+from telephony.twilio import TwilioAccount
+
+
+async def hang_up(
+    call: Call, database: Database, notifications: Notifications, twilio: TwilioAccount
+) -> None:
+    """Raises a 409 when the call is over, a 504 when its holder does not react."""
+    if call.status in FINAL_STATUSES:
+        raise Problem(409, f"The call is over: {call.status}.")
+    if call.answered_at is not None:
+        if not await call_commands.ask(database, notifications, call.id, "hangup", {}):
+            raise Problem(504, "The process that holds the call did not take the command in 3 s. Try again.")
+    elif call.twilio_call_sid is not None:
+        await twilio.end_call(call.twilio_call_sid)
+    else:
+        # Twilio has not told us that it dials. Should somebody pick up after all, they are hung up on.
+        await calls.finish(database, call.id, status="canceled", reason=EndReason.CANCELED)
