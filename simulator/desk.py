@@ -171,16 +171,19 @@ class Desk:
         timing = equipment.timing.changed(asked.get("network", {}))
         model_values = asked.get("model", {})
         current = dataclasses.asdict(self._model.timing)
+        known = [name for name, value in current.items() if isinstance(value, int | float)]
         for name, value in model_values.items():
             if (
-                name not in current
+                name not in known
                 or not isinstance(value, int | float)
                 or isinstance(value, bool)
                 or value < 0
             ):
                 raise BadTiming(
-                    f"'{name}' of the model is none of {', '.join(current)}, or no number, or negative."
+                    f"'{name}' of the model is none of {', '.join(known)}, or no number from 0 up."
                 )
+        if model_values.get("speed") == 0:
+            raise BadTiming("'speed' of the model must be above 0.")
         equipment.timing = timing
         for name, value in model_values.items():
             setattr(self._model.timing, name, value)

@@ -73,7 +73,10 @@ class SimulatedCall:
 
     @property
     def heard(self) -> list[str]:
-        """What the phone's ear heard, one text a speech; a speech without a watermark is ''."""
+        """What the phone's ear heard, one text a speech; a speech without a watermark is ''.
+
+        A phrase that was cut off reads as the whole phrase: how much was heard is in `line.heard`.
+        """
         return [str(moment.data["text"] or "") for moment in self.story.all("agent stopped speaking")]
 
     @property

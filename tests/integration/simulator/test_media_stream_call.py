@@ -1,11 +1,11 @@
-"""A whole call against a small bridge: paced audio, marks, clear, keys, what comes after, what the ear heard."""
+"""A whole call against a small bridge: paced audio, marks, clear, keys, what comes after, what was heard."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -87,7 +87,7 @@ class Bridge:
 
 
 @asynccontextmanager
-async def practice(timing: Timing = INSTANT) -> AsyncIterator[tuple[Simulator, Bridge]]:
+async def practice(timing: Timing = INSTANT) -> AsyncGenerator[tuple[Simulator, Bridge]]:
     """A simulator, and a bridge that its first number calls."""
     bridge = Bridge()
     application = web.Application()
