@@ -8,12 +8,7 @@ from typing import Any
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
 from litestar.openapi import OpenAPIConfig, ResponseSpec
-from litestar.openapi.plugins import (
-    JsonRenderPlugin,
-    RedocRenderPlugin,
-    SwaggerRenderPlugin,
-    YamlRenderPlugin,
-)
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, Example, Schema, SecurityScheme, Tag
 from litestar.typing import FieldDefinition
 from msgspec import Struct
@@ -97,7 +92,8 @@ def example(value: Any, summary: str = "Example") -> list[Example]:
     return [Example(summary=summary, value=value)]
 
 
-def openapi_config(version: str) -> OpenAPIConfig:
+def openapi_config(version: str, pages: Sequence[OpenAPIRenderPlugin] = ()) -> OpenAPIConfig:
+    """`pages` stand beside the schema's JSON and YAML; the first of them is `/schema` itself."""
     return OpenAPIConfig(
         title="Callbridge",
         version=version,
@@ -111,5 +107,5 @@ def openapi_config(version: str) -> OpenAPIConfig:
                 )
             }
         ),
-        render_plugins=[SwaggerRenderPlugin(), RedocRenderPlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
+        render_plugins=[*pages, JsonRenderPlugin(), YamlRenderPlugin()],
     )

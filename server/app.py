@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from litestar import Litestar, MediaType, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import NotFoundException
-from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin, YamlRenderPlugin
+from litestar.openapi.plugins import OpenAPIRenderPlugin, SwaggerRenderPlugin
+from litestar.params import FromPath
 from litestar.response import File
 from swagger_ui_bundle import swagger_ui_path
 
@@ -69,27 +69,23 @@ def create_app(parts: Parts) -> Litestar:
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         plugins=PLUGINS,
-        openapi_config=replace(
-            openapi_config(__version__),
-            path="/schema",
-            render_plugins=[
-                SwaggerRenderPlugin(
-                    js_url="/schema/assets/swagger-ui-bundle.js",
-                    css_url="/schema/assets/swagger-ui.css",
-                    standalone_preset_js_url="/schema/assets/swagger-ui-standalone-preset.js",
-                    favicon="<link rel='icon' href='data:,'>",
-                ),
-                JsonRenderPlugin(),
-                YamlRenderPlugin(),
-            ],
-        ),
+        openapi_config=openapi_config(__version__, [schema_page()]),
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
 
 
+def schema_page() -> OpenAPIRenderPlugin:
+    return SwaggerRenderPlugin(
+        js_url="/schema/assets/swagger-ui-bundle.js",
+        css_url="/schema/assets/swagger-ui.css",
+        standalone_preset_js_url="/schema/assets/swagger-ui-standalone-preset.js",
+        favicon="<link rel='icon' href='data:,'>",
+    )
+
+
 @get("/schema/assets/{name:str}", include_in_schema=False, media_type=MediaType.TEXT, sync_to_thread=False)
-def schema_asset(name: str) -> File:
+def schema_asset(name: FromPath[str]) -> File:
     if name not in ASSETS:
         raise NotFoundException
     return File(

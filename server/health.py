@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -101,14 +102,16 @@ async def healthz() -> Alive:
 
 
 @get("/readyz", operation_id="GetReadiness", tags=["Health"], security=[{}])
-async def readyz(health: Health) -> Response[Readiness]:
+async def readyz(health: NamedDependency[Health]) -> Response[Readiness]:
     """200 while calls may be sent here; 503 while starting, draining, or on a schema older than needed."""
     readiness = await health.readiness()
     return Response(readiness, status_code=200 if readiness.status == "ready" else 503)
 
 
 @get("/metrics", include_in_schema=False, sync_to_thread=False)
-def metrics(request: Request[Any, Any, Any], metrics_registry: CollectorRegistry) -> Response[bytes]:
+def metrics(
+    request: Request[Any, Any, Any], metrics_registry: NamedDependency[CollectorRegistry]
+) -> Response[bytes]:
     """Prometheus's text, for those on this machine or this private network who ask directly."""
     if not asked_from_inside(request):
         raise NotFoundException
