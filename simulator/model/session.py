@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 
 from simulator.audio import watermark
 from simulator.audio.mulaw import BYTES_PER_MS
@@ -71,19 +71,6 @@ class Session:
         self._silent_since_ms = 0
         self._spoken = False
         self.record = SessionRecord(session_id, model, errors=self._outlet.errors)
-        self._deeds: dict[str, Callable[[Json, float], None]] = {
-            "session.update": self._update,
-            "input_audio_buffer.append": self._append,
-            "input_audio_buffer.commit": self._commit_by_hand,
-            "input_audio_buffer.clear": self._clear_input,
-            "output_audio_buffer.clear": self._clear_output,
-            "conversation.item.create": self._create_item,
-            "conversation.item.retrieve": self._retrieve_item,
-            "conversation.item.truncate": self._truncate_item,
-            "conversation.item.delete": self._delete_item,
-            "response.create": self._create_response,
-            "response.cancel": self._cancel_response,
-        }
 
     # --- what the shell calls ---
 
@@ -104,7 +91,7 @@ class Session:
             if event["type"] != "input_audio_buffer.append":
                 self.record.received.append(event)
             if not self._behaviour.mute:
-                self._deeds[cast("str", event["type"])](event, now)
+                self._DEEDS[cast("str", event["type"])](self, event, now)
         except Refused as refused:
             self._outlet.error(refused, event_id)
         self._advance(now)
@@ -392,3 +379,17 @@ class Session:
             raise Refused("response_cancel_not_active", "Cancellation failed: no active response found")
         response.cancel("client_cancelled")
         self._response_over(response, now)
+
+    _DEEDS: ClassVar[dict[str, Callable[[Session, Json, float], None]]] = {
+        "session.update": _update,
+        "input_audio_buffer.append": _append,
+        "input_audio_buffer.commit": _commit_by_hand,
+        "input_audio_buffer.clear": _clear_input,
+        "output_audio_buffer.clear": _clear_output,
+        "conversation.item.create": _create_item,
+        "conversation.item.retrieve": _retrieve_item,
+        "conversation.item.truncate": _truncate_item,
+        "conversation.item.delete": _delete_item,
+        "response.create": _create_response,
+        "response.cancel": _cancel_response,
+    }

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import base64
+import copy
+import json
+import typing
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.realtime import RealtimeResponseCreateParams, RealtimeSessionCreateRequest
+from pydantic import BaseModel
 
 from simulator.model.client_events import EVENTS
 from tests.unit.simulator.openai_types import CLIENT_EVENTS
@@ -287,6 +295,90 @@ def test_a_wrong_message_is_refused_by_name(event: dict[str, Any], code: str, pa
 @pytest.mark.parametrize("frame", ["", "{", "[]", "null", '"text"', "[" * 100_000])
 def test_what_is_no_event_at_all_is_refused(frame: str) -> None:
     assert error(Talk().send_frame(frame))["code"] == "invalid_event"
+
+
+def _paths(
+    model: type[BaseModel], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Each field of a type and of the types in it; with the names that say which variant it belongs to."""
+    kinds: dict[str, Any] = {}
+    for name in {"type", "role"} & set(model.model_fields):
+        words = list(_words(model.model_fields[name].annotation))
+        if len(words) == 1:
+            kinds[name] = words[0]
+    for name, field in model.model_fields.items():
+        yield (*path, name), kinds
+        for inner in _models(field.annotation):
+            yield from _paths(inner, (*path, name))
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    if typing.get_origin(annotation) is typing.Literal:
+        yield from typing.get_args(annotation)
+    else:
+        for part in typing.get_args(annotation):
+            yield from _words(part)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif typing.get_origin(annotation) is not list:  # what is in lists is tried in the full message above
+        for part in typing.get_args(annotation):
+            yield from _models(part)
+
+
+@pytest.mark.parametrize(
+    ("path", "kinds"),
+    [
+        pytest.param(path, kinds, id=".".join(path))
+        for model in (RealtimeSessionCreateRequest, RealtimeResponseCreateParams)
+        for path, kinds in _paths(
+            model, ("session" if model is RealtimeSessionCreateRequest else "response",)
+        )
+        if "prompt" not in path[:-1]  # stored prompts are passed on unread
+    ],
+)
+def test_no_field_of_openais_types_is_unknown(path: tuple[str, ...], kinds: dict[str, Any]) -> None:
+    """A new version of the package with a new field shows here."""
+    event: dict[str, Any] = {"type": "session.update" if path[0] == "session" else "response.create"}
+    inner = event
+    for name in path[:-1]:
+        inner[name] = {"type": "realtime"} if name == "session" else {}
+        inner = inner[name]
+    inner |= {**kinds, path[-1]: kinds.get(path[-1], {"?": 0})}
+    refused = Talk().send_frame(json.dumps(event))
+    unknown = [
+        e["error"]["param"]
+        for e in refused
+        if e["type"] == "error" and e["error"]["code"] == "unknown_parameter"
+    ]
+    assert ".".join(path) not in unknown
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(event_type=st.sampled_from(sorted(VALID)), data=st.data())
+def test_no_value_anywhere_breaks_a_session(event_type: str, data: st.DataObject) -> None:
+    """Any field of a valid event replaced by anything: an answer comes, and the session goes on."""
+    talk = Talk()
+    event: dict[str, Any] = copy.deepcopy({"type": event_type, **VALID[event_type]})
+    inner = event
+    while True:
+        name = data.draw(st.sampled_from(sorted(inner)))
+        if not isinstance(inner[name], dict) or data.draw(st.booleans()):
+            break
+        inner = inner[name]
+    inner[name] = data.draw(JSON_VALUES)
+    talk.send_frame(json.dumps(event))
+    talk.wait(1)
+    [updated] = talk.send("session.update", session={"type": "realtime"})
+    assert updated["type"] == "session.updated"
 
 
 def test_a_refused_update_changes_nothing() -> None:
