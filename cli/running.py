@@ -22,6 +22,9 @@ class Api:
         )
         self.as_json = as_json
 
+    def close(self) -> None:
+        self._client.close()
+
     def ask(
         self,
         method: str,
@@ -67,7 +70,11 @@ def talks_to_server(command: F) -> F:
     """Gives a command the options --url, --api-key and --json, and an `Api` as its argument `api`."""
 
     def with_api(*, url: str | None, api_key: str | None, as_json: bool, **arguments: object) -> object:
-        return command(api=find_server(url, api_key, as_json=as_json), **arguments)
+        api = find_server(url, api_key, as_json=as_json)
+        try:
+            return command(api=api, **arguments)
+        finally:
+            api.close()
 
     with_api.__doc__ = command.__doc__
     with_api.__name__ = command.__name__

