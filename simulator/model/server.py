@@ -53,6 +53,7 @@ class VoiceModel:
         self._problems: list[str] = []
         self._minds: dict[str, Mind] = {}
         self._changed = asyncio.Condition()
+        self._opened = 0
 
     def script(self, script: Script) -> None:
         """The next session without a script follows this one; sessions beyond the scripts use the practice
@@ -113,7 +114,8 @@ class VoiceModel:
         await socket.close(code=refusal.close_code, message=refusal.reason.encode())
 
     async def _converse(self, request: web.Request, socket: web.WebSocketResponse) -> None:
-        number = self.stats.total_sessions + 1
+        self._opened += 1
+        number = self._opened
         mind: Mind = self._scripts.popleft() if self._scripts else PracticeBrain()
         session = Session(
             request.query["model"],

@@ -144,6 +144,21 @@ async def test_leftovers_and_unused_scripts_are_problems() -> None:
         assert model.problems == []
 
 
+async def test_forgetting_leaves_open_sessions_alone() -> None:
+    async with served() as (model, address):
+        async with plain(address) as first:
+            await first.recv()
+        await model.all_closed()
+        async with plain(address) as second:
+            await second.recv()
+            model.forget()
+            async with plain(address) as third:
+                await third.recv()
+                assert (model.stats.open_sessions, model.stats.total_sessions) == (2, 2)
+        await model.all_closed()
+        assert (model.stats.open_sessions, model.problems) == (0, [])
+
+
 async def close_of(socket: ClientConnection) -> tuple[list[dict[str, Any]], int, str]:
     """Events until the close, its code and reason."""
     events: list[dict[str, Any]] = []
