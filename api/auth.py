@@ -11,6 +11,7 @@ from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
 from api.errors import Problem
+from api.queries import refuse_unknown_queries
 from database.api_keys import digest, use_key
 from database.session import Database
 
@@ -54,9 +55,9 @@ class Authenticator:
 
 
 def needs(scope: Scope) -> Guard:
-    """Let in those whose API key has the scope."""
+    """Let in those whose API key has the scope, with no query parameter that the route does not know."""
 
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         authenticator: Authenticator = connection.app.state.authenticator
         scheme, _space, secret = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
@@ -72,6 +73,7 @@ def needs(scope: Scope) -> Guard:
         if not caller.may(scope):
             raise Problem(403, f"This API key lacks the scope {scope!r}.")
         connection.scope["auth"] = caller
+        refuse_unknown_queries(connection, handler)
 
     return guard
 

@@ -36,6 +36,7 @@ def build_app(
         exception_handlers=EXCEPTION_HANDLERS,
         plugins=PLUGINS,
         openapi_config=openapi_config("0.0.0"),
+        logging_config=None,
         state=State({"authenticator": Authenticator(database, ADMIN_KEY)}),
         dependencies={
             "database": provide(database),

@@ -49,6 +49,8 @@ async def test_while_the_database_is_away_it_is_503_and_says_when_to_try_again(
         ("GET", "/v1/agents/a%00b", {}, 422),
         ("POST", "/v1/agents/x/versions/99999999999/restore", {}, 422),
         ("GET", "/v1/calls?limit=many", {}, 422),
+        ("GET", "/v1/calls?agent=x", {}, 422),
+        ("GET", "/v1/calls?limit=1&limit=2", {}, 422),
     ],
 )
 async def test_every_error_is_problem_json(
