@@ -61,7 +61,8 @@ class News:
     async def wait(self, timeout_s: float = 1.0) -> bool:
         """Returns whether something was announced; after the time look anyway."""
         try:
-            await asyncio.wait_for(self._event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._event.wait()
         except TimeoutError:
             return False
         self._event.clear()
@@ -125,7 +126,8 @@ class Notifications:
             self._wake_everybody()
             while not lost.is_set():
                 try:
-                    await asyncio.wait_for(lost.wait(), CHECK_SECONDS)
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        await lost.wait()
                 except TimeoutError:
                     await connection.execute("select 1")
         finally:

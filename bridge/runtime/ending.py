@@ -87,6 +87,7 @@ async def _tell_twilio(twilio: TwilioAccount, call_sid: str | None, apology: str
 
 async def _phone_gone(live: LiveCall) -> None:
     try:
-        await asyncio.wait_for(live.phone_gone.wait(), PHONE_CLOSES_SECONDS)
+        async with asyncio.timeout(PHONE_CLOSES_SECONDS):
+            await live.phone_gone.wait()
     except TimeoutError:
         return

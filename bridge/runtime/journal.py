@@ -53,7 +53,8 @@ class Journal:
         self._queue.append(written)
         self._filled.set()
         try:
-            await asyncio.wait_for(written, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await written
         except TimeoutError:
             return False
         return True

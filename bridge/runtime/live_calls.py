@@ -200,7 +200,8 @@ class LiveCalls:
         else:
             held.live.over()
         try:
-            await asyncio.wait_for(held.done.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await held.done.wait()
         except TimeoutError:
             log.warning("call_slow_to_end", call_id=call_id)
         return True

@@ -11,8 +11,9 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bridge.call.commands import Command
-from bridge.call.events import Event
+from bridge.call.commands import Command, EndCall
+from bridge.call.ending import EndReason
+from bridge.call.events import CallOver, Event, HangUpRequested
 from telephony.twilio import TwilioAccount, TwilioUnreachable
 
 
@@ -121,7 +122,10 @@ class ScriptedCall(Watched):
         self.deadline: float | None = None
         self.first_audio_pending = False
         self.events: list[Event] = []
-        self.answers: dict[type[Any], list[Command]] = {}
+        self.answers: dict[type[Any], list[Command]] = {
+            HangUpRequested: [EndCall(EndReason.DRAINING, caller_gone=False)],
+            CallOver: [EndCall(EndReason.CALLER_HUNG_UP, caller_gone=True)],
+        }
         self.breaks_on: type[Any] | None = None
         self.first_audio: list[float] = []
 
