@@ -21,7 +21,7 @@ from telephony.addresses import Addresses
 from telephony.destinations import why_refused
 from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
 
-Value = Annotated[str, Meta(max_length=10_000)] | int | float | bool
+Value = Annotated[str, Meta(max_length=10_000)] | int | bool
 
 log = structlog.get_logger(__name__)
 
