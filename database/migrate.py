@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from database.schema import MIGRATIONS, SchemaState, schema_state
-from database.session import sqlalchemy_url
+from database.session import driver_of, sqlalchemy_url
 
 ADVISORY_LOCK = 0x63616C6C
 TURN_LIMIT_S = 120.0
@@ -53,11 +53,11 @@ async def _migrate(database_url: str, change: Callable[[Config, str], None], rev
     try:
         async with _turn(engine):
             async with engine.connect() as connection:
-                state = await schema_state(connection)
+                state = await schema_state(await driver_of(connection))
             if not state.newer:
                 await _attempt(engine, change, revision)
             async with engine.connect() as connection:
-                return await schema_state(connection)
+                return await schema_state(await driver_of(connection))
     finally:
         await engine.dispose()
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any, Protocol
 
 from msgspec import Struct
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -39,10 +38,16 @@ def needed_revision() -> int:
     return max(int(path.name[:4]) for path in (MIGRATIONS / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
 
 
-async def schema_state(connection: AsyncConnection) -> SchemaState:
+class Asked(Protocol):
+    """A connection of asyncpg's: whoever only asks this need not import SQLAlchemy."""
+
+    async def fetchval(self, query: str) -> Any: ...
+
+
+async def schema_state(connection: Asked) -> SchemaState:
     """Raises ForeignSchema."""
-    exists = await connection.scalar(text("select to_regclass('alembic_version') is not null"))
-    revision = await connection.scalar(text("select version_num from alembic_version")) if exists else None
+    exists = await connection.fetchval("select to_regclass('alembic_version') is not null")
+    revision = await connection.fetchval("select version_num from alembic_version") if exists else None
     if revision is not None and not str(revision).isdecimal():
         raise ForeignSchema(
             f"The database is at migration {revision!r}, which is not Callbridge's: use another database."

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 
 
 def sqlalchemy_url(database_url: str) -> str:
     """`postgresql://…` as SQLAlchemy wants it for asyncpg; `?host=/socket/dir` passes through."""
     return make_url(database_url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+async def driver_of(connection: AsyncConnection) -> Any:
+    """The asyncpg connection below."""
+    return (await connection.get_raw_connection()).driver_connection
 
 
 class Database:

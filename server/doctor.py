@@ -16,7 +16,7 @@ from bridge.call.agent import DEFAULT_MODEL
 from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
 from database.models import PhoneNumber
 from database.schema import ForeignSchema, schema_state
-from database.session import Database
+from database.session import Database, driver_of
 from server.settings import Settings, is_loopback
 from telephony.addresses import Addresses
 from telephony.twilio import OwnedNumber, TwilioAccount, TwilioRefused, TwilioUnreachable
@@ -62,7 +62,7 @@ async def _database(database: Database) -> tuple[Finding, list[str]]:
     try:
         async with database.engine.connect() as connection:
             version = (await connection.exec_driver_sql("show server_version")).scalar_one()
-            state = await schema_state(connection)
+            state = await schema_state(await driver_of(connection))
         if state.too_old:
             what = f"schema at revision {state.current}, {state.needed} is needed"
             return Finding(subject="database", ok=False, what=what, mend="Run `callbridge migrate`."), []

@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from sqlalchemy.exc import SQLAlchemyError
 
 from database.schema import ForeignSchema, schema_state
-from database.session import Database
+from database.session import Database, driver_of
 
 __all__ = ["ROUTES", "Health"]
 
@@ -81,7 +81,7 @@ class Health:
             async with asyncio.timeout(DATABASE_LIMIT_S), self._database.engine.connect() as connection:
                 # A schema that was new enough once does not become older.
                 if not self._schema_known_good:
-                    self._schema_known_good = not (await schema_state(connection)).too_old
+                    self._schema_known_good = not (await schema_state(await driver_of(connection))).too_old
         except ForeignSchema:
             return False, True
         except (OSError, TimeoutError, SQLAlchemyError):

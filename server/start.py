@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from server.data_dir import DataDir, RunningServer, read_running
 from server.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from server.env_file import EnvFileError, with_env_file
 from server.logging import configure_logging
-from server.prepare_database import DatabaseTrouble, prepare_database
+from server.prepare_database import DatabaseTrouble, admin_key_exists, prepare_database
 from server.settings import Mode, Settings, SettingsError, local_url
 from server.stand_ins import StandIns, choose_simulator_url, get_json, needed, simulator_child, stand_in
 from server.supervisor import Supervisor, SupervisorError, require_free_ports
@@ -59,17 +60,20 @@ def run_dev(on_ready: Callable[[Started], None]) -> int:
     standing_in = needed(configured)
     keys = data.practice_keys()
     simulator_url = choose_simulator_url(configured) if standing_in.simulator else ""
-    postgres = _embedded_postgres(data) if standing_in.database else None
-    database_url = postgres.url() if postgres else ""
-    settings = stand_in(configured, keys, database_url=database_url, simulator_url=simulator_url)
+    simulator = simulator_child(configured, keys, simulator_url) if standing_in.simulator else None
+    if simulator is not None:
+        simulator.start()  # first of all: it and the database become ready side by side
+    postgres: EmbeddedPostgres | None = None
     try:
+        if standing_in.database:
+            postgres = _embedded_postgres(data)
+        database_url = postgres.url() if postgres else ""
+        settings = stand_in(configured, keys, database_url=database_url, simulator_url=simulator_url)
         _prepare_database(settings, migrate=True)
     except BaseException:
-        if postgres is not None:
-            postgres.stop()
+        _end(postgres, simulator)
         raise
     server = _running(settings, "dev", simulator_url=simulator_url, embedded_database_url=database_url)
-    simulator = simulator_child(settings, keys, simulator_url) if standing_in.simulator else None
 
     def ready() -> None:
         data.write_running(server)
@@ -94,9 +98,9 @@ def run_serve(*, migrate: bool) -> int:
     data = DataDir(settings.data_dir)
     data.claim()
     _require_free_ports(settings)
-    key_exists = _prepare_database(settings, migrate=migrate)
+    _prepare_database(settings, migrate=migrate)
     if not settings.admin_api_key:
-        if not key_exists:
+        if not asyncio.run(admin_key_exists(settings.database_url)):
             raise StartError(
                 "ADMIN_API_KEY is missing and the database holds no API key: "
                 "set it, for example to the output of `openssl rand -hex 32`."
@@ -154,6 +158,14 @@ def _embedded_postgres(data: DataDir) -> EmbeddedPostgres:
     return postgres
 
 
+def _end(postgres: EmbeddedPostgres | None, simulator: Child | None) -> None:
+    """What was begun of a start that failed."""
+    if postgres is not None:
+        postgres.stop()
+    if simulator is not None:
+        simulator.signal(signal.SIGTERM)
+
+
 def _running(
     settings: Settings, mode: Mode, *, simulator_url: str = "", embedded_database_url: str = ""
 ) -> RunningServer:
@@ -170,9 +182,9 @@ def _running(
     )
 
 
-def _prepare_database(settings: Settings, *, migrate: bool) -> bool:
+def _prepare_database(settings: Settings, *, migrate: bool) -> None:
     try:
-        return asyncio.run(prepare_database(settings.database_url, migrate=migrate))
+        asyncio.run(prepare_database(settings.database_url, migrate=migrate))
     except DatabaseTrouble as error:
         raise StartError(str(error)) from error
 
