@@ -157,8 +157,10 @@ def _print_agent(text: str, moments: list[dict[str, Any]]) -> None:
     waited = ""
     if "response_ms" in began:
         waited = f"  after {began['response_ms']:,} ms"
-    elif not any(moment["type"] == "caller started speaking" for moment in moments):
+    elif sum(moment["type"] == "agent started speaking" for moment in moments) == 1:
         waited = f"  {began['at_ms'] - answered['at_ms']:,} ms after the answer"
+    if any(m["type"] == "caller started speaking" and m["at_ms"] >= began["at_ms"] for m in moments):
+        waited += ", interrupted"
     _print_line(began["at_ms"], click.style("agent", fg="green"), text + click.style(waited, dim=True))
 
 

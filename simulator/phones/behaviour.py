@@ -39,7 +39,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`after_answer`: when the agent has answered the last line; `never`: waits for the agent to hang up."""
     hangs_up_after_ms: int | None = None
     """Hangs up so long after the call was answered, whatever goes on."""
-    silence_ms: int = 800
+    silence_ms: int = 1_100
     """The agent has finished when nothing was heard for so long."""
     patience_ms: int = 8_000
     """Goes on after so long without a word from the agent."""

@@ -12,8 +12,8 @@ _LOUD = 250 * len(STILL)
 """Of 32,768, the mean of a frame's samples: about -42 dB."""
 _LOUDNESS = bytes(min(255, abs(int(sample)) >> 4) for sample in mulaw.LINEAR)
 """A sixteenth of each mu-law byte's loudness, for adding up a frame without decoding it."""
-PAUSE_MS = 400
-"""Shorter silences are pauses within one speech."""
+PAUSE_MS = 900
+"""Shorter silences are pauses within one speech; the voice pauses up to 840 ms between sentences."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ KEY_FRAMES = 10
 """From one key to the next: 200 ms."""
 WAIT_FRAMES = 25
 """A `w` among the keys: 500 ms."""
+WORD_GAP_MS = 200
+"""Who has been silent for longer is not in the middle of a word."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Phone:
             return
         self._saying = prepared
         self._said_bytes = 0
-        interrupts = self.ear.speaking_since_ms is not None
+        interrupts = self.ear.speaking_since_ms is not None and self.ear.silent_ms(self.now_ms) < WORD_GAP_MS
         self._tell(
             "caller started speaking",
             call_ms=self.now_ms,
@@ -169,3 +171,8 @@ class Phone:
         """From here on the agent's answer to what was just said is waited for."""
         self._ready_since_ms = since_ms
         self._agent_spoke = False
+        if self.ear.silent_ms(self.now_ms) >= WORD_GAP_MS:
+            over = self.ear.end()
+            self._agent_was_speaking = False
+            if over is not None:
+                self._tell_heard(over)
