@@ -65,12 +65,19 @@ class Door:
         self.twilio = TwilioOnPaper()
         self.notifications = Notifications(database_url)
         self.calls: list[ScriptedCall] = []
+        options: dict[str, Any] = {
+            "slot": "0",
+            "max_calls": 5,
+            "drain_seconds": 0.0,
+            "new_call": self._new_call,
+            **live_options,
+        }
         self.live_calls = LiveCalls(
             database=database,
             notifications=self.notifications,
             twilio=self.twilio,
             model=ModelOptions(base_url=model.base_url, api_key="sk-secret"),
-            **{"slot": "0", "max_calls": 5, "drain_seconds": 0.0, "new_call": self._new_call, **live_options},
+            **options,
         )
         self.base_url = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -42,22 +42,24 @@ class TwilioOnPaper(TwilioAccount, Watched):
         self.ended: list[str] = []
         self.redirected: list[tuple[str, str]] = []
         self.away = False
-        self.then: Callable[[], Any] = lambda: None
+        self.then: Callable[[], Awaitable[None]] = self._nothing
         """What the network does once a call is ended or redirected."""
+
+    async def _nothing(self) -> None: ...
 
     async def end_call(self, call_sid: str) -> None:
         if self.away:
             raise TwilioUnreachable("away")
         self.ended.append(call_sid)
         self.changed()
-        await self.then() if asyncio.iscoroutinefunction(self.then) else self.then()
+        await self.then()
 
     async def redirect_call(self, call_sid: str, twiml: str) -> None:
         if self.away:
             raise TwilioUnreachable("away")
         self.redirected.append((call_sid, twiml))
         self.changed()
-        await self.then() if asyncio.iscoroutinefunction(self.then) else self.then()
+        await self.then()
 
 
 class Model(Watched):
