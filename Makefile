@@ -4,9 +4,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 # The first Python on this machine that is new enough; PYTHON=/path/to/python names one.
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
-ROOMS := api bench bridge cli database migrations server simulator telephony tests
+endif
 
 .PHONY: help run test lint format unit speech lock measure-start test-caddy test-containers test-speech clean
 
