@@ -7,9 +7,11 @@ import asyncio
 import gc
 import os
 from types import FrameType
+from typing import Literal
 
 import structlog
 import uvicorn
+from litestar import Litestar
 
 from server.app import create_app
 from server.logging import configure_logging
@@ -52,19 +54,15 @@ class Worker(uvicorn.Server):
         gc.freeze()
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--slot", required=True)
-    arguments.add_argument("--port", required=True, type=int)
-    options = arguments.parse_args()
-    settings = Settings.from_env(os.environ, mode="serve")
-    configure_logging(settings.log_level, settings.log_format, settings.secrets(), slot=options.slot)
-    parts = Parts(settings, options.slot)
-    config = uvicorn.Config(
-        create_app(parts),
-        host=settings.host,
-        port=options.port,
-        loop="uvloop",
+def uvicorn_config(
+    app: Litestar, *, host: str, port: int, loop: Literal["uvloop", "none"] = "uvloop"
+) -> uvicorn.Config:
+    """How every Callbridge process serves. `loop="none"`: the one that is running already."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop=loop,
         http="httptools",
         ws="websockets-sansio",
         # Compressing mu-law costs ten times what it saves.
@@ -79,6 +77,17 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--slot", required=True)
+    arguments.add_argument("--port", required=True, type=int)
+    options = arguments.parse_args()
+    settings = Settings.from_env(os.environ, mode="serve")
+    configure_logging(settings.log_level, settings.log_format, settings.secrets(), slot=options.slot)
+    parts = Parts(settings, options.slot)
+    config = uvicorn_config(create_app(parts), host=settings.host, port=options.port)
     Worker(config, parts).run()
 
 

@@ -134,6 +134,11 @@ class LiveCalls:
         """Calls that this process holds, those included that are being set up or ended."""
         return len(self._held)
 
+    async def all_released(self) -> None:
+        """Wait until no call is held."""
+        while self._held:
+            await next(iter(self._held.values())).done.wait()
+
     def ids(self) -> list[str]:
         return list(self._held)
 
