@@ -67,8 +67,8 @@ class _Queue:
         return True
 
     def flushed(self, name: str, stream_ms: int) -> bool:
-        """The same after a `clear` was sent: a mark that is back before it can have been played was thrown away,
-        and changes nothing. Stream time advances by frames, so a mark may seem one frame early."""
+        """The same after a `clear` was sent: a mark that is back before it can have been played was thrown
+        away, and changes nothing. Stream time advances by frames, so a mark may seem one frame early."""
         for mark, position in self.marks:
             if mark == name:
                 due_ms = self._due_ms(position)
