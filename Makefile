@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test lint format unit speech lock measure-start test-caddy test-containers test-speech clean
+.PHONY: help run test lint format unit speech lock measure-start measure-heard soak test-caddy test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ test-speech: .venv/.test ## a spoken call whose words are recognised, where the 
 
 measure-start: ## seconds and megabytes of a first and a second start from a fresh clone
 	@$(PYTHON) bench/first_start.py
+
+measure-heard: .venv/.test ## how well it is known what the caller heard of an interrupted answer
+	@$(BIN)/python -m bench.heard
+
+soak: .venv/.test ## fifty phones call for two minutes: no error, no lost line, nothing left over
+	@$(BIN)/python -m bench.soak
 
 lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	@test -n "$(UV)" || { $(PYTHON) -m venv .venv-tools && .venv-tools/bin/pip install -q 'uv>=0.9'; }
