@@ -26,12 +26,12 @@ EventId = Annotated[int, Meta(ge=0, le=MAX_EVENT_ID)]
 
 
 class CallEvent(Struct, kw_only=True):
-    id: str
+    id: Annotated[str, Meta(description="Rises within a call; `Last-Event-ID` names it.")]
     call_id: str
     at: dt.datetime
     offset_ms: Annotated[int, Meta(description="From the answer; negative before it.")]
     type: Annotated[str, Meta(description="`call.answered`, `agent.interrupted`, `call.ended`, …")]
-    data: dict[str, Any]
+    data: Annotated[dict[str, Any], Meta(description="What the type has to tell; often nothing.")]
 
 
 class CallEventPage(Struct, frozen=True):

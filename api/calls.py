@@ -45,18 +45,18 @@ class Call(Struct, kw_only=True, rename={"from_": "from"}):
         str, Meta(description="As Twilio says it: E.164, `anonymous`, a client or a SIP address.")
     ]
     to: str
-    twilio_call_sid: str | None
-    variables: dict[str, Any]
-    metadata: dict[str, Any]
+    twilio_call_sid: Annotated[str | None, Meta(description="Twilio's own id of the call.")]
+    variables: Annotated[dict[str, Any], Meta(description="What filled `{{name}}` in prompt and greeting.")]
+    metadata: Annotated[dict[str, Any], Meta(description="Yours, as it was given.")]
     created_at: dt.datetime
-    answered_at: dt.datetime | None
+    answered_at: Annotated[dt.datetime, Meta(description="When we returned the TwiML that answers.")] | None
     ended_at: dt.datetime | None
     duration_seconds: Annotated[int, Meta(description="From the answer to the end.")] | None
-    ended_reason: EndReason | None
-    answered_by: str | None
-    usage: dict[str, Any] | None
-    cost: dict[str, Any] | None
-    latency: dict[str, Any] | None
+    ended_reason: Annotated[EndReason | None, Meta(description="Why it ended; `null` while it has not.")]
+    answered_by: Annotated[str | None, Meta(description="Not determined yet: always `null`.")]
+    usage: Annotated[dict[str, Any], Meta(description="OpenAI's token counts, summed.")] | None
+    cost: Annotated[dict[str, Any] | None, Meta(description="Not computed yet: always `null`.")]
+    latency: Annotated[dict[str, Any], Meta(description="How long the caller waited, and for whom.")] | None
     error: Annotated[dict[str, Any], Meta(description="Twilio's or OpenAI's `code` and a `message`.")] | None
 
 
@@ -64,8 +64,8 @@ class TranscriptItem(Struct, kw_only=True):
     role: Literal["caller", "agent", "tool"]
     text: Annotated[str, Meta(description="An agent's line that was cut off holds only what was heard.")]
     start_ms: Annotated[int, Meta(description="From the answer.")]
-    end_ms: int
-    interrupted: bool
+    end_ms: Annotated[int, Meta(description="From the answer.")]
+    interrupted: Annotated[bool, Meta(description="The caller cut the agent off here.")]
 
 
 class Transcript(Struct, kw_only=True):

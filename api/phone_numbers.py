@@ -53,7 +53,7 @@ class PhoneNumber(Struct, kw_only=True):
     id: str
     number: Annotated[str, Meta(description="E.164.")]
     agent_id: str
-    twilio_sid: str | None
+    twilio_sid: Annotated[str | None, Meta(description="Twilio's own id of the number.")]
     fallback_url: str | None
     created_at: dt.datetime
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -12,67 +13,166 @@ DEFAULT_TRANSCRIPTION_MODEL = "gpt-live-transcribe"
 DEFAULT_VOICE = "ash"
 
 
+CreateResponse = Annotated[
+    bool, Meta(description="The agent answers by itself whenever the caller has finished speaking.")
+]
+InterruptResponse = Annotated[bool, Meta(description="The agent stops speaking when the caller begins to.")]
+
+
 class ServerVad(Struct, tag_field="type", tag="server_vad", kw_only=True, forbid_unknown_fields=True):
     """OpenAI's turn detection by loudness and silence."""
 
-    threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
-    prefix_padding_ms: Annotated[int, Meta(ge=0, le=5000)] = 300
-    silence_duration_ms: Annotated[int, Meta(ge=50, le=10_000)] = 500
-    idle_timeout_ms: Annotated[int, Meta(ge=5000, le=30_000)] | None = None
-    create_response: bool = True
-    interrupt_response: bool = True
+    threshold: Annotated[
+        float, Meta(ge=0, le=1, description="How loud speech must be; higher for noisy lines.")
+    ] = 0.5
+    prefix_padding_ms: Annotated[
+        int, Meta(ge=0, le=5000, description="How much from before the speech is heard with it.")
+    ] = 300
+    silence_duration_ms: Annotated[
+        int,
+        Meta(ge=50, le=10_000, description="How long a silence ends a turn; part of every answer's delay."),
+    ] = 500
+    idle_timeout_ms: (
+        Annotated[
+            int, Meta(ge=5000, le=30_000, description="After so much silence the agent speaks unasked.")
+        ]
+        | None
+    ) = None
+    create_response: CreateResponse = True
+    interrupt_response: InterruptResponse = True
 
 
 class SemanticVad(Struct, tag_field="type", tag="semantic_vad", kw_only=True, forbid_unknown_fields=True):
     """OpenAI's turn detection by what was said."""
 
-    eagerness: Annotated[str, Meta(pattern="^(auto|low|medium|high)$")] = "auto"
-    create_response: bool = True
-    interrupt_response: bool = True
+    eagerness: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|low|medium|high)$",
+            description="`low` lets the caller think, `high` answers soon; `auto` is `medium`.",
+        ),
+    ] = "auto"
+    create_response: CreateResponse = True
+    interrupt_response: InterruptResponse = True
 
 
 class NoiseReduction(Struct, kw_only=True, forbid_unknown_fields=True):
-    type: Annotated[str, Meta(pattern="^(near_field|far_field)$")] = "near_field"
+    type: Annotated[
+        str,
+        Meta(
+            pattern="^(near_field|far_field)$",
+            description="`near_field` for a phone at the ear, `far_field` for a speakerphone.",
+        ),
+    ] = "near_field"
 
 
 class Reasoning(Struct, kw_only=True, forbid_unknown_fields=True):
-    effort: Annotated[str, Meta(pattern="^(minimal|low|medium|high|xhigh)$")] = "low"
+    effort: Annotated[
+        str,
+        Meta(
+            pattern="^(minimal|low|medium|high|xhigh)$",
+            description="More effort, longer silences before an answer.",
+        ),
+    ] = "low"
 
 
 class EndCallTool(Struct, tag_field="type", tag="end_call", kw_only=True, forbid_unknown_fields=True):
     """Lets the agent hang up once its goodbye has been heard."""
 
 
-PhoneNumberText = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")]
+E164 = r"^\+[1-9][0-9]{6,14}$"
+PhoneNumberText = Annotated[str, Meta(pattern=E164, description="E.164")]
+
+
+Dollars = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$", description="US dollars, such as `2.50`.")
+]
 
 
 class AgentConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     """An agent as the operator writes it. Only `name` and `prompt` are required."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
-    prompt: Annotated[str, Meta(min_length=1, max_length=100_000)]
-    voice: Annotated[str, Meta(min_length=1, max_length=100)] = DEFAULT_VOICE
-    model: Annotated[str, Meta(min_length=1, max_length=100)] = DEFAULT_MODEL
-    reasoning: Reasoning | None = None
-    greeting: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
-    """What the agent says first; None: it waits for the caller."""
-    greeting_interruptible: bool = True
-    language: Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
-    speed: Annotated[float, Meta(ge=0.25, le=1.5)] = 1.0
-    turn_detection: ServerVad | SemanticVad = msgspec.field(default_factory=ServerVad)
-    noise_reduction: NoiseReduction | None = msgspec.field(default_factory=NoiseReduction)
-    transcription_model: Annotated[str, Meta(min_length=1, max_length=100)] | None = (
-        DEFAULT_TRANSCRIPTION_MODEL
-    )
-    """Writes down what the caller says; None: the caller's side is not transcribed."""
-    tools: Annotated[list[EndCallTool], Meta(max_length=64)] = msgspec.field(
-        default_factory=lambda: [EndCallTool()]
-    )
-    max_call_seconds: Annotated[int, Meta(ge=10, le=14_400)] = 3600
-    caller_silent_seconds: Annotated[int, Meta(ge=5, le=3600)] = 60
-    fallback_number: PhoneNumberText | None = None
-    """Rung when the agent cannot go on."""
-    metadata: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    name: Annotated[str, Meta(min_length=1, max_length=100, description="For people; callers never hear it.")]
+    prompt: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=100_000,
+            description="Who the agent is and what it is to do. May hold `{{name}}` or `{{name|default}}`.",
+        ),
+    ]
+    voice: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=100,
+            description="One of OpenAI's, such as `ash`, `cedar`, `coral`, `marin` or `verse`.",
+        ),
+    ] = DEFAULT_VOICE
+    model: Annotated[
+        str, Meta(min_length=1, max_length=100, description="One of OpenAI's realtime models.")
+    ] = DEFAULT_MODEL
+    reasoning: Annotated[
+        Reasoning | None, Meta(description="`null`: the model's own. Left out for models without it.")
+    ] = None
+    greeting: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=2000,
+                description="What the agent says first, word for word; `null`: it waits for the caller.",
+            ),
+        ]
+        | None
+    ) = None
+    greeting_interruptible: Annotated[
+        bool,
+        Meta(description="False: the greeting is heard to its end; what the caller says is still heard."),
+    ] = True
+    language: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+                description="Such as `en` or `pt-BR`: spoken and transcribed; `null`: as the talk goes.",
+            ),
+        ]
+        | None
+    ) = None
+    speed: Annotated[float, Meta(ge=0.25, le=1.5, description="Of speaking; 1 is the voice's own.")] = 1.0
+    turn_detection: Annotated[
+        ServerVad | SemanticVad, Meta(description="Who decides that the caller has finished: OpenAI's shape.")
+    ] = msgspec.field(default_factory=ServerVad)
+    noise_reduction: Annotated[
+        NoiseReduction | None, Meta(description="Of the caller's audio, before turn detection; `null`: none.")
+    ] = msgspec.field(default_factory=NoiseReduction)
+    transcription_model: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=100,
+                description="Writes down what the caller says; `null`: that side is not transcribed.",
+            ),
+        ]
+        | None
+    ) = DEFAULT_TRANSCRIPTION_MODEL
+    tools: Annotated[
+        list[EndCallTool], Meta(max_length=64, description="What the agent can do besides talking.")
+    ] = msgspec.field(default_factory=lambda: [EndCallTool()])
+    max_call_seconds: Annotated[
+        int, Meta(ge=10, le=14_400, description="After this the agent says goodbye and hangs up.")
+    ] = 3600
+    caller_silent_seconds: Annotated[
+        int, Meta(ge=5, le=3600, description="After so long without a word from anybody it hangs up.")
+    ] = 60
+    fallback_number: (
+        Annotated[str, Meta(pattern=E164, description="Rung, in E.164, when the agent cannot go on.")] | None
+    ) = None
+    metadata: Annotated[
+        dict[str, Any], Meta(description="Anything of yours; it is stored and given back.")
+    ] = msgspec.field(default_factory=dict[str, Any])
 
 
 class AgentSnapshot(Struct, frozen=True, kw_only=True):
@@ -82,3 +182,5 @@ class AgentSnapshot(Struct, frozen=True, kw_only=True):
     version: int
     config: AgentConfig
     """`prompt` and `greeting` in it are filled."""
+    prices: dict[str, Decimal] = msgspec.field(default_factory=dict[str, Decimal])
+    """US dollars by kind of usage, as `bridge.call.cost` reads them; of the day on which the call began."""
