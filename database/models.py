@@ -34,6 +34,7 @@ CALL_STATUSES = (
     "canceled",
 )
 FINAL_STATUSES = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
+DELIVERY_STATUSES = ("pending", "delivered", "dead")
 
 
 def new_id(prefix: str) -> str:
@@ -226,3 +227,49 @@ class IdempotencyKey(Base):
     """None while the first request is running."""
     body: Mapped[str | None]
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+class Webhook(Base):
+    """An address of the operator's that wants to hear of call events."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    events: Mapped[list[str]]
+    """Types of call events; `*` is all of them."""
+    secret: Mapped[str]
+    """What deliveries are signed with, encrypted."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class WebhookDelivery(Base):
+    """One call event on its way to one webhook. The queue only says when to try; what counts is here."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        CheckConstraint("status in (" + ", ".join(f"'{s}'" for s in DELIVERY_STATUSES) + ")", name="status"),
+        Index("ix_webhook_deliveries_webhook_id_created_at_id", "webhook_id", "created_at", "id"),
+        Index("ix_webhook_deliveries_due", "next_attempt_at", postgresql_where="status = 'pending'"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """The header `webhook-id`: the same at every attempt."""
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
+    event_type: Mapped[str]
+    body: Mapped[str]
+    """What is signed and sent, byte for byte the same at every attempt."""
+    status: Mapped[str] = mapped_column(server_default="pending")
+    round: Mapped[int] = mapped_column(server_default="0")
+    """Rises when the operator asks for it again; what an earlier round still does no longer counts."""
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    """In this round."""
+    response_code: Mapped[int | None]
+    """Of the last attempt; None: nobody answered."""
+    error: Mapped[str | None]
+    """Why the last attempt failed."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now(), index=True)
+    last_attempt_at: Mapped[dt.datetime | None]
+    next_attempt_at: Mapped[dt.datetime | None] = mapped_column(server_default=func.now())
+    """None once it is delivered or dead."""

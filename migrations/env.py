@@ -13,8 +13,18 @@ from database.models import Base
 from database.session import sqlalchemy_url
 
 
+def is_ours(name: str | None, type_: str, _parents: object) -> bool:
+    """The tables of PgQueuer are its own business."""
+    return type_ != "table" or name is None or not name.startswith("pgqueuer")
+
+
 def migrate(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=True)
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_server_default=True,
+        include_name=is_ours,
+    )
     with context.begin_transaction():
         context.run_migrations()
 
