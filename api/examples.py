@@ -31,6 +31,8 @@ NUMBER: dict[str, Any] = {
     **NEW_NUMBER,
     "twilio_sid": "PN00000000000000000000000000000001",
     "fallback_url": None,
+    "when_full": None,
+    "forward_to": None,
     "created_at": "2026-11-22T10:01:00Z",
 }
 AVAILABLE: dict[str, Any] = {

@@ -43,7 +43,15 @@ class NumberSetup:
         self._addresses = addresses
 
     async def add(
-        self, number: str, agent_id: str, *, buy: bool, take_over: bool, fallback_url: str | None
+        self,
+        number: str,
+        agent_id: str,
+        *,
+        buy: bool,
+        take_over: bool,
+        fallback_url: str | None,
+        when_full: str | None,
+        forward_to: str | None,
     ) -> PhoneNumber:
         self._check_public_url()
         async with self._database.session.begin() as session:
@@ -56,7 +64,7 @@ class NumberSetup:
                 409,
                 f"{number} is in use elsewhere ({_use(owned.webhooks)}). Send 'take_over': true to take it.",
             )
-        row = await self._keep(number, agent_id, owned, fallback_url)
+        row = await self._keep(number, agent_id, owned, fallback_url, when_full, forward_to)
         try:
             await self.point_here(owned.sid, fallback_url)
         except (TwilioRefused, TwilioUnreachable):
@@ -100,7 +108,13 @@ class NumberSetup:
         return await self._twilio.buy_number(number)
 
     async def _keep(
-        self, number: str, agent_id: str, owned: OwnedNumber, fallback_url: str | None
+        self,
+        number: str,
+        agent_id: str,
+        owned: OwnedNumber,
+        fallback_url: str | None,
+        when_full: str | None,
+        forward_to: str | None,
     ) -> PhoneNumber:
         ours = self._is_ours(owned.webhooks.voice_url)
         before: dict[str, Any] = msgspec.to_builtins(Webhooks() if ours else owned.webhooks)
@@ -113,6 +127,8 @@ class NumberSetup:
                     agent_id=agent_id,
                     twilio_sid=owned.sid,
                     fallback_url=fallback_url,
+                    when_full=when_full,
+                    forward_to=forward_to,
                     previous_webhooks=before,
                 )
         except IntegrityError as error:

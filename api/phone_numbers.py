@@ -34,6 +34,14 @@ FallbackUrl = Annotated[
 ]
 
 
+WhenFull = Annotated[
+    str, Meta(min_length=1, max_length=500, description="Said to a caller whom no agent has time for.")
+]
+ForwardTo = Annotated[
+    PhoneNumberText, Meta(description="Rung after that, or at once where nothing is to be said. E.164.")
+]
+
+
 class NewPhoneNumber(Struct, kw_only=True, forbid_unknown_fields=True):
     number: PhoneNumberText
     agent_id: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -42,11 +50,15 @@ class NewPhoneNumber(Struct, kw_only=True, forbid_unknown_fields=True):
     )
     take_over: Annotated[bool, Meta(description="Take it although it is in use elsewhere.")] = False
     fallback_url: FallbackUrl | None = None
+    when_full: WhenFull | None = None
+    forward_to: ForwardTo | None = None
 
 
 class PhoneNumberChange(Struct, kw_only=True, forbid_unknown_fields=True):
     agent_id: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET
     fallback_url: FallbackUrl | UnsetType | None = UNSET
+    when_full: WhenFull | UnsetType | None = UNSET
+    forward_to: ForwardTo | UnsetType | None = UNSET
 
 
 class PhoneNumber(Struct, kw_only=True):
@@ -55,6 +67,8 @@ class PhoneNumber(Struct, kw_only=True):
     agent_id: str
     twilio_sid: Annotated[str | None, Meta(description="Twilio's own id of the number.")]
     fallback_url: str | None
+    when_full: str | None
+    forward_to: str | None
     created_at: dt.datetime
 
 
@@ -125,6 +139,8 @@ class PhoneNumberController(Controller):
                     buy=data.buy,
                     take_over=data.take_over,
                     fallback_url=data.fallback_url,
+                    when_full=data.when_full,
+                    forward_to=data.forward_to,
                 )
             )
 
@@ -204,6 +220,10 @@ class PhoneNumberController(Controller):
             if data.agent_id is not UNSET:
                 await check_agent(session, data.agent_id)
                 row.agent_id = data.agent_id
+            if data.when_full is not UNSET:
+                row.when_full = data.when_full
+            if data.forward_to is not UNSET:
+                row.forward_to = data.forward_to
             if data.fallback_url is not UNSET and data.fallback_url != row.fallback_url:
                 row.fallback_url = data.fallback_url
                 await NumberSetup(database, twilio, addresses).point_here(row.twilio_sid, row.fallback_url)
@@ -234,5 +254,7 @@ def _shown(row: PhoneNumberRow) -> PhoneNumber:
         agent_id=row.agent_id,
         twilio_sid=row.twilio_sid,
         fallback_url=row.fallback_url,
+        when_full=row.when_full,
+        forward_to=row.forward_to,
         created_at=row.created_at,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.models import PhoneNumber, new_id
@@ -19,6 +19,8 @@ async def add_number(
     agent_id: str,
     twilio_sid: str,
     fallback_url: str | None,
+    when_full: str | None = None,
+    forward_to: str | None = None,
     previous_webhooks: dict[str, Any],
 ) -> PhoneNumber:
     """Raises sqlalchemy's IntegrityError when the number is here already."""
@@ -28,6 +30,8 @@ async def add_number(
         agent_id=agent_id,
         twilio_sid=twilio_sid,
         fallback_url=fallback_url,
+        when_full=when_full,
+        forward_to=forward_to,
         previous_webhooks=previous_webhooks,
     )
     session.add(row)
@@ -54,18 +58,6 @@ async def list_numbers(session: AsyncSession, *, limit: int, after: After | None
 async def own_numbers(session: AsyncSession) -> Sequence[PhoneNumber]:
     """All of them, oldest first."""
     return (await session.scalars(select(PhoneNumber).order_by(PhoneNumber.created_at, PhoneNumber.id))).all()
-
-
-async def change_number(
-    session: AsyncSession, number_id: str, *, agent_id: str, fallback_url: str | None
-) -> PhoneNumber | None:
-    return await session.scalar(
-        update(PhoneNumber)
-        .where(PhoneNumber.id == number_id)
-        .values(agent_id=agent_id, fallback_url=fallback_url)
-        .returning(PhoneNumber)
-        .execution_options(populate_existing=True)
-    )
 
 
 async def delete_number(session: AsyncSession, number_id: str) -> None:

@@ -134,12 +134,14 @@ async def test_a_number_changes_its_agent_and_its_fallback(
     assert (await client.get(path)).json()["agent_id"] == other["id"]
 
 
-async def test_settings_of_later_versions_are_refused_by_name(
-    client: httpx.AsyncClient, number: Json
-) -> None:
-    answer = await client.patch(f"/v1/phone-numbers/{number['id']}", json={"when_full": "busy"})
-    assert answer.status_code == 422
-    assert "this version of Callbridge" in answer.json()["errors"][0]["message"]
+async def test_what_a_caller_gets_when_no_agent_has_time(client: httpx.AsyncClient, number: Json) -> None:
+    path = f"/v1/phone-numbers/{number['id']}"
+    wanted = {"when_full": "All lines are busy.", "forward_to": "+14155550199"}
+    changed = (await client.patch(path, json=wanted)).json()
+    assert {name: changed[name] for name in wanted} == wanted
+    assert (await client.patch(path, json={"when_full": None})).json()["when_full"] is None
+    refused = await client.patch(path, json={"forward_to": "reception"})
+    assert refused.json()["errors"][0]["field"] == "forward_to"
 
 
 async def test_the_same_idempotency_key_buys_once(
