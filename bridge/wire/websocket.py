@@ -169,13 +169,13 @@ class Receiver:
 
     def _take_close(self, payload: bytes) -> None:
         code = int.from_bytes(payload[:2]) if payload else NO_CODE
-        if len(payload) == 1 or (payload and code not in CODES_ON_THE_WIRE):
-            self._fail(PROTOCOL_ERROR, "a close frame without a right code")
-            return
         try:
             reason = payload[2:].decode()
         except UnicodeDecodeError:
             self._fail(NOT_UTF8, "a close reason that is not UTF-8")
+            return
+        if len(payload) == 1 or (payload and code not in CODES_ON_THE_WIRE):
+            self._fail(PROTOCOL_ERROR, "a close frame without a right code")
             return
         self._over = True
         self.signals.append(Closed(code, reason))
