@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from database.costs import dollars, with_cost
 from database.models import Call, CallEvent, TranscriptLine
 from database.notifications import CALL_EVENTS
 from database.session import Database
@@ -41,6 +43,8 @@ class TotalsEntry(Struct, frozen=True):
     call_id: str
     usage: dict[str, int]
     latency: dict[str, Any]
+    cost: Decimal | None = None
+    """The voice model's share, US dollars; None: unknown."""
 
 
 Entry = EventEntry | LineEntry | TotalsEntry
@@ -63,7 +67,11 @@ async def write(database: Database, entries: Sequence[Entry]) -> None:
             await session.execute(
                 update(Call)
                 .where(Call.id == totals.call_id)
-                .values(usage=totals.usage, latency=totals.latency)
+                .values(
+                    usage=totals.usage,
+                    latency=totals.latency,
+                    cost=with_cost({"model": dollars(totals.cost)}),
+                )
             )
 
 

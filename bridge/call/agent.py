@@ -167,6 +167,13 @@ class AgentConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     caller_silent_seconds: Annotated[
         int, Meta(ge=5, le=3600, description="After so long without a word from anybody it hangs up.")
     ] = 60
+    max_cost_per_call: (
+        Annotated[
+            Dollars,
+            Meta(description="The voice model's share, US dollars: beyond it the agent says goodbye."),
+        ]
+        | None
+    ) = None
     fallback_number: (
         Annotated[str, Meta(pattern=E164, description="Rung, in E.164, when the agent cannot go on.")] | None
     ) = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from bridge.call import events
@@ -21,6 +22,7 @@ from bridge.call.engine import (
     SessionFailed,
     SessionReady,
     ToolCalled,
+    UsageCounted,
 )
 from bridge.call.events import Event
 from bridge.call.limits import LIMITS, CallLimits
@@ -50,10 +52,12 @@ class Call:
         self._engine = engine
         self._limits = limits
         self._max_seconds = max_call_seconds or agent.config.max_call_seconds
+        dollars = agent.config.max_cost_per_call
+        self._max_cost = None if dollars is None else Decimal(dollars)
         self._out: list[Command] = []
         self._clock = CallClock()
         self._line = CallerLine(engine)
-        self._talk = Conversation(agent.config, engine, self._line, self._clock, self._out)
+        self._talk = Conversation(agent.config, engine, self._line, self._clock, self._out, agent.prices)
 
         self._on_the_line = False
         self._opened_at: float | None = None
@@ -218,6 +222,9 @@ class Call:
                 self._response_ended(event)
             case ToolCalled():
                 self._tool_called(event)
+            case UsageCounted():
+                talk.take_in(event)
+                self._mind_the_cost()
             case _:
                 talk.take_in(event)
 
@@ -278,6 +285,13 @@ class Call:
             return
         self._close(reason, spoken=False)
         self._send(self._engine.speak(FAREWELLS[reason], purpose="farewell"))
+
+    def _mind_the_cost(self) -> None:
+        cost = self._talk.cost()
+        if self._max_cost is None or cost is None or cost < self._max_cost:
+            return
+        if self._closing is None and self._gone is None:
+            self._close_with_words(EndReason.COST_LIMIT)
 
     def _keep_talking(self) -> None:
         """The caller spoke into a goodbye: the conversation goes on, and the agent may end it again."""

@@ -10,6 +10,10 @@ FAREWELLS = {
     EndReason.MAX_DURATION: (
         "The time for this call is over. Tell the caller so in one short, friendly sentence and say goodbye."
     ),
+    EndReason.COST_LIMIT: (
+        "This call cannot go on any longer. Tell the caller so in one short, friendly sentence and say"
+        " goodbye."
+    ),
     EndReason.CALLER_SILENT: (
         "The caller has said nothing for a while. Say in one short, friendly sentence that you are hanging up"
         " and that they may call again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -50,6 +51,8 @@ class SaveTotals(Struct, frozen=True):
 
     usage: dict[str, int]
     latency: dict[str, Any]
+    cost: Decimal | None = None
+    """The voice model's share, US dollars. None: unknown, for want of a price."""
 
 
 class EndCall(Struct, frozen=True):

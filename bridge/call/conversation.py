@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from bridge.call.agent import AgentConfig
 from bridge.call.caller_line import CallerLine
 from bridge.call.clock import CallClock
 from bridge.call.commands import Command, Record, SaveTotals, SendToModel, SendToPhone
+from bridge.call.cost import cost_of
 from bridge.call.engine import (
     AgentAudioEnded,
     CallerStartedSpeaking,
@@ -31,7 +34,13 @@ class Conversation:
     """Appends what is to be done to the call's own list of commands."""
 
     def __init__(
-        self, agent: AgentConfig, engine: Engine, line: CallerLine, clock: CallClock, out: list[Command]
+        self,
+        agent: AgentConfig,
+        engine: Engine,
+        line: CallerLine,
+        clock: CallClock,
+        out: list[Command],
+        prices: Mapping[str, Decimal],
     ) -> None:
         self.caller_speaking = False
         self.response: str | None = None
@@ -55,6 +64,7 @@ class Conversation:
         self._transcript = Transcript()
         self._turns = Turns()
         self._usage: dict[str, int] = {}
+        self._prices = prices
         self._voiced = False
         """The running response has been heard from."""
 
@@ -197,7 +207,11 @@ class Conversation:
         self._out.append(self.totals())
 
     def totals(self) -> SaveTotals:
-        return SaveTotals(dict(self._usage), self._turns.summary())
+        return SaveTotals(dict(self._usage), self._turns.summary(), self.cost())
+
+    def cost(self) -> Decimal | None:
+        """The voice model's share so far, US dollars; None: unknown."""
+        return cost_of(self._usage, self._prices)
 
     # What was heard
 

@@ -224,8 +224,8 @@ class LiveCall:
                 self._journal(
                     LineEntry(self.call_id, item_id, position, role, text, start_ms, end_ms, interrupted)
                 )
-            case SaveTotals(usage, latency):
-                self._journal(TotalsEntry(self.call_id, usage, latency))
+            case SaveTotals(usage, latency, cost):
+                self._journal(TotalsEntry(self.call_id, usage, latency, cost))
             case EndCall():
                 self._end(command)
 

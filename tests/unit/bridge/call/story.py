@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from decimal import Decimal
 from typing import Any
 
 from bridge.call.agent import AgentConfig, AgentSnapshot
@@ -28,10 +29,11 @@ def audio(ms: float, *, byte: int = 0x7F) -> str:
 class Story:
     """One call. `said` to the model and `shown` to the phone are decoded messages, in order."""
 
-    def __init__(self, **agent: Any) -> None:
+    def __init__(self, *, prices: dict[str, Decimal] | None = None, **agent: Any) -> None:
         config = AgentConfig(name="Test", prompt="Be brief.", **agent)
         self.engine = RealtimeSession(config)
-        self.call = Call(AgentSnapshot(agent_id="agent_1", version=1, config=config), self.engine)
+        snapshot = AgentSnapshot(agent_id="agent_1", version=1, config=config, prices=prices or {})
+        self.call = Call(snapshot, self.engine)
         self.now = 100.0
         self.stream_ms = 0
         self.commands: list[Command] = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bridge.call.agent import ServerVad
 from bridge.call.events import MarkReturned
 from tests.unit.bridge.call.story import Story
 
 
-def speaking(ms: int = 2000, **agent: object) -> Story:
+def speaking(ms: int = 2000, **agent: Any) -> Story:
     """The agent's answer is with Twilio, and has just begun to play."""
     story = Story(**agent).live()
     story.caller_audio(1000)
