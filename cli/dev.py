@@ -7,7 +7,7 @@ import sys
 import click
 
 
-@click.command()
+@click.command(short_help="The server, with stand-ins for what is not configured.")
 def dev() -> None:
     """Run the server with practice stand-ins for whatever is not configured.
 

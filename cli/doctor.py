@@ -9,7 +9,7 @@ import sys
 import click
 
 
-@click.command()
+@click.command(short_help="What stands between this installation and a call.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(*, as_json: bool) -> None:
     """Examine database, credentials, keys, addresses and the numbers' webhooks.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
+from cli.running import short_path, this_command
 from server.settings import is_loopback
 from server.start import Started
 
@@ -26,7 +26,7 @@ def first_screen(started: Started) -> list[str]:
         "",
         f"  Address    {click.style(server.url, bold=True)}   (its API: {server.url}/schema)",
         f"  API key    {server.api_key}{'   (made up once, kept)' if started.stand_ins.api_key else ''}",
-        f"  Data       {_short(settings.data_dir)}",
+        f"  Data       {short_path(settings.data_dir)}",
         "",
         *_real_and_practice(started),
         "",
@@ -72,31 +72,23 @@ def _real_and_practice(started: Started) -> list[str]:
 def _next_commands(started: Started) -> list[str]:
     server = started.server
     number = started.practice_numbers[0] if started.practice_numbers else "+1…one of your Twilio numbers"
-    head = f"-H 'Authorization: Bearer {server.api_key}' -H 'Content-Type: application/json'"
-    agent = json.dumps(AGENT, ensure_ascii=False)
+    post = 'curl -s -H "Authorization: Bearer $KEY" -H "Content-Type: application/json"'
+    agent = json.dumps(AGENT, ensure_ascii=False, indent=2)
     commands = [
+        f"URL={server.url} KEY={server.api_key}",
+        "",
         "  1  make an agent",
-        f"AGENT=$(curl -s {server.url}/v1/agents {head} \\",
-        f"  -d '{agent}' | tee /dev/stderr | grep -o 'agent_[0-9a-f]*' | head -1)",
+        f"AGENT=$({post} $URL/v1/agents -d '{agent}' | tee /dev/stderr | grep -o 'agent_[0-9a-f]*'); echo",
         "",
         "  2  let it answer a number",
-        f"curl -s {server.url}/v1/phone-numbers {head} \\",
-        f'  -d "{{\\"number\\": \\"{number}\\", \\"agent_id\\": \\"$AGENT\\"}}"',
+        f"{post} $URL/v1/phone-numbers \\",
+        f'  -d \'{{"number": "{number}", "agent_id": "\'$AGENT\'"}}\'; echo',
         "",
     ]
     if started.stand_ins.twilio:
         return [
             *commands,
             "  3  call it, and listen to the recording that this saves",
-            f"{_callbridge()} simulate call --to {number} --say 'Good day, when are you open?'",
+            f"{this_command()} simulate call --to {number} --say 'Good day, when are you open?'",
         ]
     return [*commands, "  3  call that number with your phone"]
-
-
-def _callbridge() -> str:
-    """As it is typed in a clone; elsewhere it is on the PATH."""
-    return ".venv/bin/callbridge" if Path(".venv/bin/callbridge").exists() else "callbridge"
-
-
-def _short(path: Path) -> str:
-    return f"./{path.relative_to(Path.cwd())}" if path.is_relative_to(Path.cwd()) else str(path)

@@ -8,7 +8,7 @@ import json
 import click
 
 
-@click.command()
+@click.command(short_help="Bring the database to this version's schema.")
 @click.option(
     "--to", "revision", default="head", show_default=True, help="A revision's number; `base` for none."
 )

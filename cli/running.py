@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -125,6 +126,15 @@ def _problem(answer: httpx.Response) -> str:
         return f"{problem['detail']} ({answer.status_code})"
     except (ValueError, KeyError, TypeError):
         return f"The server answered {answer.status_code}."
+
+
+def this_command() -> str:
+    """How `callbridge` is typed here: by its path in a clone; elsewhere it is on the PATH."""
+    return ".venv/bin/callbridge" if Path(".venv/bin/callbridge").exists() else "callbridge"
+
+
+def short_path(path: Path) -> str:
+    return f"./{path.relative_to(Path.cwd())}" if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def table(rows: Sequence[tuple[object, ...]], headings: tuple[str, ...]) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 import click
 
 
-@click.command()
+@click.command(short_help="The production server.")
 @click.option("--no-migrate", is_flag=True, help="Leave the database's schema as it is.")
 def serve(*, no_migrate: bool) -> None:
     """Migrate the database, then serve, bringing back any worker that dies.

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import httpx
 
-from cli.running import Api, talks_to_server
+from cli.running import Api, short_path, talks_to_server, this_command
 
 SETTLE_S = 5.0
 """How long the server may take, once the call is over, to have written down how it ended."""
@@ -192,10 +192,12 @@ def _summary(record: dict[str, Any] | None, moments: list[dict[str, Any]], path:
         lines.append(f"Responses as the caller heard them: {', '.join(responses)} ms")
     latency: dict[str, Any] = known.get("latency") or {}
     if latency.get("response_p50_ms") is not None:
-        lines.append(
-            f"As the server measured: half within {latency['response_p50_ms']} ms, "
-            f"95 % within {latency.get('response_p95_ms')} ms"
-        )
+        lines.append(f"As the server measured: {_measured(latency)}")
     if record is not None:
-        lines.append(f"Transcript: callbridge call transcript {record['id']}")
-    return [*lines, f"Both sides (caller left, agent right): {path}"]
+        lines.append(f"Transcript: {this_command()} call transcript {record['id']}")
+    return [*lines, f"Both sides (caller left, agent right): {short_path(path)}"]
+
+
+def _measured(latency: dict[str, Any]) -> str:
+    half, most = latency["response_p50_ms"], latency["response_p95_ms"]
+    return f"{half} ms" if latency["turns"] == 1 else f"half within {half} ms, 95 % within {most} ms"

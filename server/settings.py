@@ -201,9 +201,9 @@ def _require(settings: Settings, problems: list[str]) -> None:
         ("DATABASE_URL", "postgresql://user:password@host/database"),
         ("PUBLIC_URL", "the https address at which Twilio reaches this server"),
         ("SECRET_KEY", "32 random bytes, for example from `openssl rand -hex 32`, kept for good"),
-        ("OPENAI_API_KEY", "from OpenAI's dashboard"),
-        ("TWILIO_ACCOUNT_SID", "from the first page of Twilio's console"),
-        ("TWILIO_AUTH_TOKEN", "from the first page of Twilio's console"),
+        ("OPENAI_API_KEY", "a key from OpenAI's dashboard"),
+        ("TWILIO_ACCOUNT_SID", "the account's SID, on the first page of Twilio's console"),
+        ("TWILIO_AUTH_TOKEN", "the account's token, on the first page of Twilio's console"),
     ):
         if not getattr(settings, name.lower()) and name not in named:
             problems.append(f"{name} is missing: set it to {mend}.")

@@ -197,7 +197,7 @@ def settings_of_running() -> Settings:
     server = read_running(data_dir())
     if server is None or server.mode == "serve":
         return read_settings("serve")
-    configured = read_settings("dev")
+    configured = replace(read_settings("dev"), public_url=server.public_url)
     return stand_in(
         configured,
         DataDir(configured.data_dir).practice_keys(),
