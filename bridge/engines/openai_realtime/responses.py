@@ -39,6 +39,8 @@ class Responses:
         self._active: str | None = None
         self._finished: str | None = None
         self._requests = 0
+        self._turn_taken = False
+        """The caller had a turn, and turn detection has not answered it yet."""
         self.caller_speaking = False
 
     @property
@@ -74,12 +76,20 @@ class Responses:
         request = {"type": "response.create", "event_id": event_id, "response": response}
         return [msgspec.json.encode(request).decode()]
 
+    def turn_taken(self) -> None:
+        """What the caller said is in the conversation, and turn detection begins to answer it."""
+        self._turn_taken = True
+
     def created(self, response_id: str, metadata: dict[str, Any] | None) -> str | None:
-        """Returns the purpose of the wish that this response answers; None: the server began it by itself."""
+        """Returns the purpose of the wish that this response answers; None: the server began it by itself.
+
+        A compatible server may not echo `metadata`: then the response is ours if there is no turn to answer.
+        """
         self._active = response_id
-        if self._asked is not None and (metadata or {}).get("request") == self._asked[0]:
+        if self._asked is not None and self._is_ours((metadata or {}).get("request")):
             purpose, self._asked = self._asked[1].purpose, None
             return purpose
+        self._turn_taken = False
         for wish in self._wishes.values():
             wish.overtaken()
         if self._asked is not None:
@@ -87,7 +97,15 @@ class Responses:
         self._wishes = {purpose: wish for purpose, wish in self._wishes.items() if not wish.covered}
         return None
 
+    def _is_ours(self, request: str | None) -> bool:
+        if request is None:
+            return not self._turn_taken
+        return self._asked is not None and request == self._asked[0]
+
     def done(self, response_id: str) -> list[str]:
+        if self._active is None and not self._turn_taken:
+            # A compatible server that does not say `response.created`.
+            self._asked = None
         self._finished = response_id
         if self._active in (response_id, _UNKNOWN):
             self._active = None

@@ -186,6 +186,7 @@ class RealtimeSession:
         if self._agent.turn_detection.create_response and (
             self._responses.active is None or self._responses.active in self._cut_responses
         ):
+            self._responses.turn_taken()
             return [placed], []
         # Nobody else will ask for an answer: turn detection was told not to, or cannot while a response runs.
         return [placed], self._responses.want("answer", None)

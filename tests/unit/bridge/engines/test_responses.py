@@ -15,6 +15,12 @@ def busy(response_id: str) -> str:
     return f"Conversation already has an active response in progress: {response_id}. Wait until ..."
 
 
+def answer_begins(responses: Responses) -> str | None:
+    """Turn detection answers what the caller said."""
+    responses.turn_taken()
+    return responses.created("resp_vad", None)
+
+
 def test_a_request_waits_for_the_response_that_is_running():
     responses = Responses()
     responses.created("resp_1", None)
@@ -39,7 +45,7 @@ def test_a_request_waits_while_the_caller_speaks():
 def test_the_servers_own_response_wins_and_the_error_comes_after_its_created():
     responses = Responses()
     responses.want("tools", None)
-    assert responses.created("resp_vad", None) is None
+    assert answer_begins(responses) is None
     assert responses.refused("rc_1", busy("resp_vad")) == []
     assert event_ids(responses.done("resp_vad")) == ["rc_2"], "it began before the results were seen"
 
@@ -48,14 +54,14 @@ def test_the_servers_own_response_wins_and_the_error_comes_before_its_created():
     responses = Responses()
     responses.want("tools", None)
     assert responses.refused("rc_1", busy("resp_vad")) == []
-    responses.created("resp_vad", None)
+    answer_begins(responses)
     assert event_ids(responses.done("resp_vad")) == ["rc_2"]
 
 
 def test_an_error_that_comes_when_the_other_response_is_over_repeats_the_request_at_once():
     responses = Responses()
     responses.want("tools", None)
-    responses.created("resp_vad", None)
+    answer_begins(responses)
     responses.done("resp_vad")
     frames = responses.refused("rc_1", busy("resp_vad"))
     assert frames is not None
@@ -66,7 +72,7 @@ def test_results_that_the_winner_has_seen_are_not_asked_about_again():
     responses = Responses()
     responses.want("tools", None)
     responses.items_seen()
-    responses.created("resp_vad", None)
+    answer_begins(responses)
     responses.refused("rc_1", busy("resp_vad"))
     assert responses.done("resp_vad") == []
 
@@ -74,7 +80,7 @@ def test_results_that_the_winner_has_seen_are_not_asked_about_again():
 def test_a_greeting_is_dropped_when_the_caller_was_first():
     responses = Responses()
     responses.want("greeting", "Hello.")
-    responses.created("resp_vad", None)
+    answer_begins(responses)
     responses.refused("rc_1", busy("resp_vad"))
     assert responses.done("resp_vad") == []
 
@@ -82,7 +88,7 @@ def test_a_greeting_is_dropped_when_the_caller_was_first():
 def test_a_farewell_is_said_whoever_was_first():
     responses = Responses()
     responses.want("farewell", "Bye.")
-    responses.created("resp_vad", None)
+    answer_begins(responses)
     responses.refused("rc_1", busy("resp_vad"))
     assert event_ids(responses.done("resp_vad")) == ["rc_2"]
 
@@ -98,3 +104,17 @@ def test_a_request_refused_for_another_reason_does_not_block_the_next():
     responses.want("greeting", "Hello.")
     assert responses.failed("rc_1")
     assert event_ids(responses.want("farewell", None)) == ["rc_2"]
+
+
+def test_a_compatible_server_that_does_not_echo_metadata():
+    responses = Responses()
+    responses.want("greeting", "Hello.")
+    assert responses.created("resp_1", None) == "greeting"
+    assert event_ids(responses.done("resp_1") + responses.want("tools", None)) == ["rc_2"]
+
+
+def test_a_compatible_server_that_says_only_that_a_response_is_done():
+    responses = Responses()
+    responses.want("greeting", "Hello.")
+    responses.done("resp_1")
+    assert event_ids(responses.want("tools", None)) == ["rc_2"]
