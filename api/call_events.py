@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import AsyncGenerator, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,6 +15,7 @@ from database.call_history import events_after, find_call
 from database.models import CallEvent as CallEventRow
 from database.notifications import CALL_EVENTS, Notifications
 from database.session import Database
+from database.shown import CallEvent, shown_event
 
 HEARTBEAT_SECONDS = 15.0
 """Proxies close connections on which nothing moves."""
@@ -23,15 +23,6 @@ EVENTS_AT_ONCE = 200
 MAX_EVENT_ID = 2**63 - 1
 
 EventId = Annotated[int, Meta(ge=0, le=MAX_EVENT_ID)]
-
-
-class CallEvent(Struct, kw_only=True):
-    id: Annotated[str, Meta(description="Rises within a call; `Last-Event-ID` names it.")]
-    call_id: str
-    at: dt.datetime
-    offset_ms: Annotated[int, Meta(description="From the answer; negative before it.")]
-    type: Annotated[str, Meta(description="`call.answered`, `agent.interrupted`, `call.ended`, …")]
-    data: Annotated[dict[str, Any], Meta(description="What the type has to tell; often nothing.")]
 
 
 class CallEventPage(Struct, frozen=True):
@@ -43,12 +34,6 @@ class CallEventPage(Struct, frozen=True):
 
 class EventsAfter(Struct, frozen=True, array_like=True):
     event_id: EventId
-
-
-def shown_event(row: CallEventRow) -> CallEvent:
-    return CallEvent(
-        id=str(row.id), call_id=row.call_id, at=row.at, offset_ms=row.offset_ms, type=row.type, data=row.data
-    )
 
 
 def last_event_id(header: str | None) -> int:

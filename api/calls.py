@@ -22,42 +22,13 @@ from api.idempotency import Attempt, IdempotencyKeyHeader, once
 from api.openapi import example, responses
 from api.pagination import Cursor, Limit, NextCursor, decode_cursor, encode_cursor
 from api.placing import NewCall, Placing
-from bridge.call.ending import EndReason
 from database import call_history
 from database.call_history import CallFilter
 from database.models import FINAL_STATUSES
 from database.models import Call as CallRow
 from database.pages import After
 from database.session import Database
-
-Status = Literal[
-    "queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"
-]
-
-
-class Call(Struct, kw_only=True, rename={"from_": "from"}):
-    id: str
-    direction: Literal["inbound", "outbound"]
-    status: Annotated[Status, Meta(description="In Twilio's words.")]
-    agent_id: str
-    agent_version: Annotated[int, Meta(description="The version of the agent that the call runs on.")]
-    from_: Annotated[
-        str, Meta(description="As Twilio says it: E.164, `anonymous`, a client or a SIP address.")
-    ]
-    to: str
-    twilio_call_sid: Annotated[str | None, Meta(description="Twilio's own id of the call.")]
-    variables: Annotated[dict[str, Any], Meta(description="What filled `{{name}}` in prompt and greeting.")]
-    metadata: Annotated[dict[str, Any], Meta(description="Yours, as it was given.")]
-    created_at: dt.datetime
-    answered_at: Annotated[dt.datetime, Meta(description="When we returned the TwiML that answers.")] | None
-    ended_at: dt.datetime | None
-    duration_seconds: Annotated[int, Meta(description="From the answer to the end.")] | None
-    ended_reason: Annotated[EndReason | None, Meta(description="Why it ended; `null` while it has not.")]
-    answered_by: Annotated[str | None, Meta(description="Not determined yet: always `null`.")]
-    usage: Annotated[dict[str, Any], Meta(description="OpenAI's token counts, summed.")] | None
-    cost: Annotated[dict[str, Any] | None, Meta(description="Not computed yet: always `null`.")]
-    latency: Annotated[dict[str, Any], Meta(description="How long the caller waited, and for whom.")] | None
-    error: Annotated[dict[str, Any], Meta(description="Twilio's or OpenAI's `code` and a `message`.")] | None
+from database.shown import Call, Status, shown_call
 
 
 class TranscriptItem(Struct, kw_only=True):
@@ -125,7 +96,7 @@ class CallController(Controller):
         """
 
         async def work(attempt: Attempt) -> Call:
-            return _shown(await Placing(database, twilio, addresses).place(data, attempt))
+            return shown_call(await Placing(database, twilio, addresses).place(data, attempt))
 
         return await once(request, database, idempotency_key, Call, work)
 
@@ -159,7 +130,7 @@ class CallController(Controller):
         after = decode_cursor(cursor, After)
         async with database.session() as session:
             page = await call_history.list_calls(session, wanted, limit=limit, after=after)
-        return CallPage([_shown(row) for row in page.items], encode_cursor(page.next))
+        return CallPage([shown_call(row) for row in page.items], encode_cursor(page.next))
 
     @get(
         "/{call_id:str}",
@@ -169,7 +140,7 @@ class CallController(Controller):
         responses=responses(200, Call, 404, example=examples.CALL),
     )
     async def read(self, call_id: FromPath[str], database: TheDatabase) -> Call:
-        return _shown(await _found(database, call_id))
+        return shown_call(await _found(database, call_id))
 
     @delete(
         "/{call_id:str}",
@@ -210,7 +181,7 @@ class CallController(Controller):
     ) -> Call:
         """Works on a ringing and on a live call, whichever process holds it. 409 when it is over already."""
         await hang_up(await _found(database, call_id), database, notifications, twilio)
-        return _shown(await _found(database, call_id))
+        return shown_call(await _found(database, call_id))
 
     @get(
         "/{call_id:str}/transcript",
@@ -296,30 +267,3 @@ def _moment(name: str, text: str | None) -> dt.datetime | None:
         raise bad_field(
             name, "is not an RFC 3339 time with its zone, such as 2026-11-22T10:00:00Z"
         ) from error
-
-
-def _shown(row: CallRow) -> Call:
-    lasted = row.ended_at - row.answered_at if row.ended_at and row.answered_at else None
-    return Call(
-        id=row.id,
-        direction="inbound" if row.direction == "inbound" else "outbound",
-        status=msgspec.convert(row.status, Status),
-        agent_id=row.agent_id,
-        agent_version=row.agent_version,
-        from_=row.from_,
-        to=row.to,
-        twilio_call_sid=row.twilio_call_sid,
-        variables=row.variables,
-        metadata=row.metadata_,
-        created_at=row.created_at,
-        answered_at=row.answered_at,
-        ended_at=row.ended_at,
-        duration_seconds=None if lasted is None else round(lasted.total_seconds()),
-        # A reason is committed a little before the end; to operators it is one when the call is over.
-        ended_reason=EndReason(row.ended_reason) if row.ended_reason and row.ended_at else None,
-        answered_by=row.answered_by,
-        usage=row.usage,
-        cost=row.cost,
-        latency=row.latency,
-        error=row.error,
-    )
