@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.models import CallCommand
 from database.notifications import CALL_COMMANDS, COMMANDS_ACKNOWLEDGED, Notifications
 from database.session import Database
+
+ANSWERED = "answered"
+"""`{"at"}`: the TwiML that answers the call was returned by another process."""
+HANG_UP = "hangup"
+LET_GO = "let_go"
+"""`{"attach_number"}`: that media stream of the call has come to another process, which opens a model session
+of its own."""
+OVER = "over"
+"""Twilio says that the call has ended. Acknowledged when all that the holder had to tell is written."""
+
+
+_OPEN_FOR = dt.timedelta(minutes=1)
 
 
 async def ask(
@@ -34,24 +48,51 @@ async def ask(
     return True
 
 
+async def let_go_elsewhere(
+    database: Database, notifications: Notifications, call_id: str, *, timeout_s: float
+) -> bool:
+    """Wait until no other process holds the call's model session. False: whoever was told does not react."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    told = (
+        select(CallCommand.id)
+        .where(CallCommand.call_id == call_id, CallCommand.command == LET_GO)
+        .where(CallCommand.acknowledged_at.is_(None))
+    )
+    with notifications.listen(COMMANDS_ACKNOWLEDGED) as news:
+        while True:
+            async with database.session() as session:
+                if await session.scalar(told) is None:
+                    return True
+            left_s = deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                return False
+            await news.wait(left_s)
+
+
 async def tell(database: Database, call_id: str, command: str, data: dict[str, Any]) -> int:
     """Leave a command without waiting for it; returns its id."""
     async with database.session.begin() as session:
-        row = CallCommand(call_id=call_id, command=command, data=data)
-        session.add(row)
-        await session.flush()
-        await session.execute(select(func.pg_notify(CALL_COMMANDS, call_id)))
-        return row.id
+        return await add_command(session, call_id, command, data)
 
 
-async def waiting_for(database: Database, call_ids: Sequence[str]) -> Sequence[CallCommand]:
-    """Commands to these calls that nobody has taken, oldest first."""
-    if not call_ids:
-        return []
+async def add_command(
+    session: AsyncSession, call_id: str, command: str, data: dict[str, Any] | None = None
+) -> int:
+    """The same within a transaction; announced when that commits."""
+    row = CallCommand(call_id=call_id, command=command, data=data or {})
+    session.add(row)
+    await session.flush()
+    await session.execute(select(func.pg_notify(CALL_COMMANDS, call_id)))
+    return row.id
+
+
+async def waiting(database: Database) -> Sequence[CallCommand]:
+    """Commands that nobody has taken, to whichever call, oldest first. Few: whoever asks gives up after
+    seconds."""
     async with database.session() as session:
         query = (
             select(CallCommand)
-            .where(CallCommand.call_id.in_(call_ids), CallCommand.acknowledged_at.is_(None))
+            .where(CallCommand.acknowledged_at.is_(None), CallCommand.created_at > func.now() - _OPEN_FOR)
             .order_by(CallCommand.id)
         )
         return (await session.scalars(query)).all()

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bridge.call.ending import EndReason
+from database.call_commands import LET_GO, add_command
 from database.call_events import add_event, announce, utc_now
 from database.models import (
     FINAL_STATUSES,
@@ -195,26 +196,28 @@ async def answer(database: Database, call_id: str, *, slot: str) -> Call | None:
 
 
 async def attach(database: Database, call_id: str, attach_number: int, *, slot: str) -> bool:
-    """Use a stream token up. False when it was used before, or the call is over."""
+    """Use a stream token up. False when it was used before, or the call is over.
+
+    Where another process holds the call's model session, it is told in the same transaction to let go."""
     async with database.session.begin() as session:
-        attached = await session.scalar(
+        call = await _locked(session, call_id)
+        if call is None or call.ended_at is not None or call.attach_number != attach_number - 1:
+            return False
+        if call.slot not in {None, slot}:
+            await add_command(session, call_id, LET_GO, {"attach_number": attach_number})
+        call.attach_number = attach_number
+        call.slot = slot
+        return True
+
+
+async def hold(database: Database, call_id: str, *, slot: str) -> str | None:
+    """Whoever comes first is to hold the call's model session. Returns who that is; None: no such call."""
+    async with database.session.begin() as session:
+        return await session.scalar(
             update(Call)
-            .where(
-                Call.id == call_id,
-                Call.attach_number == attach_number - 1,
-                Call.ended_at.is_(None),
-            )
-            .values(attach_number=attach_number, slot=slot)
-            .returning(Call.id)
-        )
-        return attached is not None
-
-
-async def hold(database: Database, call_id: str, *, slot: str) -> None:
-    """This process has the model session of a call that nobody has answered yet."""
-    async with database.session.begin() as session:
-        await session.execute(
-            update(Call).where(Call.id == call_id, Call.attach_number == 0).values(slot=slot)
+            .where(Call.id == call_id)
+            .values(slot=func.coalesce(Call.slot, slot))
+            .returning(Call.slot)
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Protocol, cast
 
 import asyncpg
@@ -54,9 +54,16 @@ class News:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._about: set[str] = set()
 
-    def announce(self) -> None:
+    def announce(self, about: str = ANY) -> None:
+        self._about.add(about)
         self._event.set()
+
+    def concerns(self, keys: Iterable[str]) -> bool:
+        """Whether any of these, or possibly any at all, was announced since this was asked last."""
+        about, self._about = self._about, set()
+        return ANY in about or not about.isdisjoint(keys)
 
     async def wait(self, timeout_s: float = 1.0) -> bool:
         """Returns whether something was announced; after the time look anyway."""
@@ -136,7 +143,7 @@ class Notifications:
     def _heard(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
         for key in (str(payload), ANY):
             for news in self._listeners.get((channel, key), ()):
-                news.announce()
+                news.announce(str(payload))
 
     def _wake_everybody(self) -> None:
         for listeners in self._listeners.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import structlog
@@ -17,12 +18,8 @@ from database.notifications import CALL_COMMANDS, News, Notifications
 from database.session import Database
 
 POLL_SECONDS = 1.0
-
-ANSWERED = "answered"
-"""`{"at"}`: the TwiML that answers the call was returned by another process."""
-HANG_UP = "hangup"
-OVER = "over"
-"""Twilio says that the call has ended. Acknowledged when all it had to tell is written."""
+OVER_SECONDS = 2.0
+"""For a call to write what it has to tell: whoever asks waits a little longer."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +27,11 @@ log = structlog.get_logger(__name__)
 class Holder(Protocol):
     """Has live calls."""
 
-    def ids(self) -> list[str]: ...
+    def holds(self, call_id: str) -> bool: ...
+    def held_lately(self) -> Collection[str]: ...
     def hang_up(self, call_id: str, reason: EndReason) -> bool: ...
     def answered(self, call_id: str, at: dt.datetime) -> bool: ...
+    def let_go(self, call_id: str, attach_number: int) -> bool: ...
     async def over(self, call_id: str, timeout_s: float = 3.0) -> bool: ...
 
 
@@ -58,29 +57,45 @@ class CommandIntake:
         with self._notifications.listen(CALL_COMMANDS) as news:
             while True:
                 await self._take_all(news)
-                await news.wait(POLL_SECONDS)
+                await self._until_it_concerns_us(news)
+
+    async def _until_it_concerns_us(self, news: News) -> None:
+        """Most commands are for calls of others."""
+        loop = asyncio.get_running_loop()
+        look_again_at = loop.time() + POLL_SECONDS
+        while await news.wait(look_again_at - loop.time()):
+            if news.concerns(self._holder.held_lately()):
+                return
 
     async def _take_all(self, news: News) -> None:
+        ours = self._holder.held_lately()
+        if not ours:
+            return
         try:
-            waiting = await call_commands.waiting_for(self._database, self._holder.ids())
-            await asyncio.gather(*(self._take(command) for command in waiting))
+            waiting = await call_commands.waiting(self._database)
+            await asyncio.gather(*(self._take(command) for command in waiting if command.call_id in ours))
         except (OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("commands_not_read", error=type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
             news.announce()
 
     async def _take(self, command: CallCommand) -> None:
-        if command.command == OVER:
-            await self._holder.over(command.call_id, 2.0)
+        """To a call that is gone: what is done by that is acknowledged, what it can no longer do is not."""
+        call_id = command.call_id
+        if command.command == call_commands.OVER:
+            await self._holder.over(call_id, OVER_SECONDS)
             await call_commands.acknowledge(self._database, command.id)
-        elif await call_commands.acknowledge(self._database, command.id):
-            self._carry_out(command.call_id, command.command, command.data)
+        elif command.command == call_commands.LET_GO:
+            if self._holder.let_go(call_id, int(command.data["attach_number"])):
+                await call_commands.acknowledge(self._database, command.id)
+        elif self._holder.holds(call_id) and await call_commands.acknowledge(self._database, command.id):
+            self._carry_out(call_id, command.command, command.data)
 
     def _carry_out(self, call_id: str, command: str, data: dict[str, Any]) -> None:
         match command:
-            case "hangup":
+            case call_commands.HANG_UP:
                 self._holder.hang_up(call_id, EndReason.OPERATOR_HUNG_UP)
-            case "answered":
+            case call_commands.ANSWERED:
                 self._holder.answered(call_id, dt.datetime.fromisoformat(str(data["at"])))
             case _:
                 log.warning("command_unknown", call_id=call_id, command=command)

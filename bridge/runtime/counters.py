@@ -9,6 +9,8 @@ class Counters(Struct, kw_only=True):
     calls_prepared: int = 0
     calls_unclaimed: int = 0
     """Model sessions that were opened for nothing: no stream came in time."""
+    calls_let_go: int = 0
+    """Model sessions that were closed because the stream went to another process."""
     calls_refused_full: int = 0
     calls_broken: int = 0
     """Ended by a bug of ours."""

@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.agent import AgentSnapshot
 from bridge.call.commands import EndCall
@@ -23,6 +24,7 @@ from bridge.runtime.live_call import LiveCall
 from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
 from bridge.runtime.new_call import NewCall, openai_call
 from bridge.runtime.row_closer import RowCloser
+from database import call_commands
 from database.models import Call
 from database.notifications import Notifications
 from database.session import Database
@@ -32,6 +34,9 @@ CLAIM_SECONDS = 10.0
 """Within which an answered call's media stream comes, or its model session is let go."""
 RING_SECONDS = 660.0
 """Longer than Twilio lets a phone ring."""
+LET_GO_SECONDS = 0.5
+"""For another process to close the model session that it has ready. One that was killed does not answer."""
+LATELY_SECONDS = 30.0
 ENDINGS_SECONDS = 8.0
 """For the endings that are under way when the server stops."""
 
@@ -48,6 +53,9 @@ class Held:
         self.agent = agent
         self.claim_timer: asyncio.TimerHandle | None = None
         self.claimed = False
+        self.attach_number = row.attach_number
+        """Of the media stream that is here, or of the last one before the one to come."""
+        self.session: asyncio.Task[None] | None = None
         self.done = asyncio.Event()
 
     def stop_waiting(self) -> None:
@@ -78,6 +86,7 @@ class LiveCalls:
         self.journal = Journal(database)
         self.draining = False
         self._database = database
+        self._notifications = notifications
         self._twilio = twilio
         self._model = model
         self._ssl_context = ssl.create_default_context() if model.base_url.startswith("https") else None
@@ -85,6 +94,8 @@ class LiveCalls:
         self._claim_seconds = claim_seconds
         self._new_call = new_call
         self._held: dict[str, Held] = {}
+        self._released: dict[str, float] = {}
+        """When, by call, in that order."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._rows = RowCloser(database)
         self._intake = CommandIntake(database, notifications, self)
@@ -134,13 +145,25 @@ class LiveCalls:
         """Calls that this process holds, those included that are being set up or ended."""
         return len(self._held)
 
+    @property
+    def full(self) -> bool:
+        """No call is taken: there are enough, or the process is stopping."""
+        return self.draining or len(self._held) >= self.max_calls
+
     async def all_released(self) -> None:
         """Wait until no call is held."""
         while self._held:
             await next(iter(self._held.values())).done.wait()
 
-    def ids(self) -> list[str]:
-        return list(self._held)
+    def holds(self, call_id: str) -> bool:
+        return call_id in self._held
+
+    def held_lately(self) -> Collection[str]:
+        """Those that are held, and those that were until a moment ago: a command may cross with the end."""
+        long_ago = asyncio.get_running_loop().time() - LATELY_SECONDS
+        while self._released and next(iter(self._released.values())) < long_ago:
+            del self._released[next(iter(self._released))]
+        return self._held.keys() | self._released.keys()
 
     def find(self, call_id: str) -> LiveCall | None:
         held = self._held.get(call_id)
@@ -176,11 +199,12 @@ class LiveCalls:
     def claim(self, row: Call, agent: AgentSnapshot) -> LiveCall | None:
         """The call's media stream is here. A session of its own is opened where none is warm. None: no
         room."""
-        held = self._held.get(row.id) or self._admit(row, agent)
+        held = self._held.get(row.id) or self._admit(row, agent, warm_elsewhere=True)
         if held is None or held.claimed or held.live.ending is not None:
             return None
         held.stop_waiting()
         held.claimed = True
+        held.attach_number = row.attach_number
         held.call_sid = row.twilio_call_sid
         if row.answered_at is not None:
             held.live.answered(row.answered_at)
@@ -192,6 +216,18 @@ class LiveCalls:
         if held is None:
             return False
         held.live.hang_up(reason)
+        return True
+
+    def let_go(self, call_id: str, attach_number: int) -> bool:
+        """Another process has that media stream of the call. False: it is this one that has it."""
+        held = self._held.get(call_id)
+        if held is None:
+            return True
+        if held.attach_number >= attach_number:
+            return False
+        self.counters.calls_let_go += 1
+        self._discard(held)
+        held.live.close_legs()
         return True
 
     async def over(self, call_id: str, timeout_s: float = 3.0) -> bool:
@@ -211,8 +247,8 @@ class LiveCalls:
             log.warning("call_slow_to_end", call_id=call_id)
         return True
 
-    def _admit(self, row: Call, agent: AgentSnapshot) -> Held | None:
-        if self.draining or len(self._held) >= self.max_calls:
+    def _admit(self, row: Call, agent: AgentSnapshot, *, warm_elsewhere: bool = False) -> Held | None:
+        if self.full:
             self.counters.calls_refused_full += 1
             return None
         call = self._new_call(agent, row.max_call_seconds)
@@ -220,12 +256,16 @@ class LiveCalls:
             row.id, call, journal=self.journal.add, counters=self.counters, on_end=self._ending_wanted
         )
         held = self._held[row.id] = Held(live, row, agent)
-        self._own(self._hold_model_session(held), f"model_{row.id}")
+        held.session = self._own(self._hold_model_session(held, warm_elsewhere), f"model_{row.id}")
         return held
 
-    async def _hold_model_session(self, held: Held) -> None:
+    async def _hold_model_session(self, held: Held, warm_elsewhere: bool) -> None:
         """Lasts as long as the socket, so that a task that is left shows a socket that is left."""
         live = held.live
+        if warm_elsewhere:
+            await self._let_go_elsewhere(held.row_id)
+            if live.ending is not None:
+                return
         try:
             leg = await open_model_leg(self._model, held.agent.config.model, self._ssl_context)
         except ModelNotOpened as error:
@@ -246,6 +286,15 @@ class LiveCalls:
             leg.transport.abort()
             raise
 
+    async def _let_go_elsewhere(self, call_id: str) -> None:
+        """A call has one model session at a time, and pays for one."""
+        try:
+            await call_commands.let_go_elsewhere(
+                self._database, self._notifications, call_id, timeout_s=LET_GO_SECONDS
+            )
+        except (OSError, TimeoutError, SQLAlchemyError) as error:
+            log.warning("other_session_not_asked_for", call_id=call_id, error=type(error).__name__)
+
     def _wait_for_claim(self, held: Held, seconds: float) -> None:
         held.stop_waiting()
         held.claim_timer = asyncio.get_running_loop().call_later(seconds, self._unclaimed, held)
@@ -256,6 +305,8 @@ class LiveCalls:
 
     def _discard(self, held: Held) -> None:
         if held.live.ending is None:
+            if held.live.model is None and held.session is not None:
+                held.session.cancel()
             held.live.discard()
             self._release(held)
 
@@ -290,12 +341,15 @@ class LiveCalls:
     def _release(self, held: Held) -> None:
         held.stop_waiting()
         self._held.pop(held.row_id, None)
+        self._released.pop(held.row_id, None)
+        self._released[held.row_id] = asyncio.get_running_loop().time()
         held.done.set()
 
-    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _until_empty(self, timeout_s: float) -> None:
         waiting = [asyncio.ensure_future(held.done.wait()) for held in self._held.values()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bridge.call.ending import APOLOGISE, EndReason
-from bridge.runtime.command_intake import ANSWERED
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
 from bridge.web.stream_token import StreamTokens
@@ -29,8 +28,8 @@ async def answer_call(
         return twiml.hang_up()
     if call.ended_reason is not None:
         return await already_ending(database, call, number)
-    ours = call.slot in {None, live_calls.slot}
-    if ours and not live_calls.prepare(call, await agent_of(database, call)):
+    holder = call.slot or await calls.hold(database, call.id, slot=live_calls.slot)
+    if holder == live_calls.slot and not live_calls.prepare(call, await agent_of(database, call)):
         await calls.answer(database, call.id, slot=live_calls.slot)
         await calls.commit_reason(database, call.id, EndReason.OVERLOADED)
         return when_full(number)
@@ -46,7 +45,7 @@ async def tell_holder(call: Call, database: Database, live_calls: LiveCalls) -> 
     """The call is answered as of now; its model session may be with another process."""
     at = call.answered_at or utc_now()
     if not live_calls.answered(call.id, at) and call.slot != live_calls.slot:
-        await call_commands.tell(database, call.id, ANSWERED, {"at": at.isoformat()})
+        await call_commands.tell(database, call.id, call_commands.ANSWERED, {"at": at.isoformat()})
 
 
 async def already_ending(database: Database, call: Call, number: PhoneNumber | None) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import structlog
 from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from bridge.runtime.command_intake import OVER
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
 from bridge.web.form import Form, TwilioForm
@@ -14,9 +14,12 @@ from database import call_commands, calls
 from database.models import CALL_STATUSES, FINAL_STATUSES, Call
 from database.notifications import Notifications
 from database.session import Database
+from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
 
 OVER_SECONDS = 2.5
 """For the process that holds the call to write what it still has to tell: the end of a call is told last."""
+
+log = structlog.get_logger(__name__)
 
 
 @post("/status", status_code=204)
@@ -39,11 +42,30 @@ async def call_status(
     database: NamedDependency[Database],
     notifications: NamedDependency[Notifications],
     live_calls: NamedDependency[LiveCalls],
+    twilio: NamedDependency[TwilioAccount],
 ) -> None:
     """Of calls that we dialled."""
     call = await calls.by_id(database, call_id)
-    if call is not None and call.twilio_call_sid in {None, form.call_sid}:
+    if call is None or call.twilio_call_sid not in {None, form.call_sid}:
+        return
+    if call.ended_at is not None and call.twilio_call_sid is None:
+        await end_given_up(call, form, database, twilio)
+    else:
         await take_status(call, form, database, notifications, live_calls)
+
+
+async def end_given_up(call: Call, form: TwilioForm, database: Database, twilio: TwilioAccount) -> None:
+    """Twilio dials a call that it never told us it took, and that has failed meanwhile: nobody shall pick up.
+
+    Where it cannot be told so now, the next status is another chance, and the answer is hung up on."""
+    if form.call_status in FINAL_STATUSES or not form.call_sid:
+        return
+    try:
+        await twilio.end_call(form.call_sid)
+    except (TwilioRefused, TwilioUnreachable) as error:
+        log.warning("given_up_call_not_ended", call_id=call.id, error=type(error).__name__)
+        return
+    await calls.mark_dialled(database, call.id, form.call_sid)
 
 
 async def take_status(
@@ -61,8 +83,10 @@ async def take_status(
 
 async def prepare(call: Call, database: Database, live_calls: LiveCalls) -> None:
     """While the phone rings there is time to open and configure the model session."""
-    if call.ended_reason is None and live_calls.prepare(call, await agent_of(database, call)):
-        await calls.hold(database, call.id, slot=live_calls.slot)
+    if call.ended_reason is not None or live_calls.full:
+        return
+    if await calls.hold(database, call.id, slot=live_calls.slot) == live_calls.slot:
+        live_calls.prepare(call, await agent_of(database, call))
 
 
 async def end_where_it_is_held(
@@ -70,4 +94,4 @@ async def end_where_it_is_held(
 ) -> None:
     if await live_calls.over(call.id, OVER_SECONDS) or call.slot in {None, live_calls.slot}:
         return
-    await call_commands.ask(database, notifications, call.id, OVER, {}, timeout_s=OVER_SECONDS)
+    await call_commands.ask(database, notifications, call.id, call_commands.OVER, {}, timeout_s=OVER_SECONDS)

@@ -230,7 +230,7 @@ async def test_hanging_up_a_live_call_asks_whoever_holds_it(
 
     async def holder() -> str:
         with notifications.listen(CALL_COMMANDS, call["id"]) as news:
-            while not (commands := await call_commands.waiting_for(database, [call["id"]])):
+            while not (commands := await call_commands.waiting(database)):
                 await news.wait()
         assert await call_commands.acknowledge(database, commands[0].id)
         return commands[0].command

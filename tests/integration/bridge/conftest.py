@@ -8,7 +8,7 @@ import datetime as dt
 import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
 import httpx
@@ -65,6 +65,7 @@ class Door:
         self.twilio = TwilioOnPaper()
         self.notifications = Notifications(database_url)
         self.calls: list[ScriptedCall] = []
+        self._has_calls = asyncio.Event()
         options: dict[str, Any] = {
             "slot": "0",
             "max_calls": 5,
@@ -80,12 +81,19 @@ class Door:
             **options,
         )
         self.base_url = ""
+        self.public_url = ""
+        """By default its own address."""
 
     def _new_call(self, _agent: object, _max_call_seconds: object) -> ScriptedCall:
         call = ScriptedCall()
         self.prepare(call)
         self.calls.append(call)
+        self._has_calls.set()
         return call
+
+    async def first_call(self) -> ScriptedCall:
+        await self._has_calls.wait()
+        return self.calls[0]
 
     def prepare(self, call: ScriptedCall) -> None:
         """Tests replace it."""
@@ -120,10 +128,10 @@ class Door:
         parts = {
             "database": self.database,
             "notifications": self.notifications,
-            "addresses": Addresses(self.base_url),
+            "addresses": Addresses(self.public_url or self.base_url),
             "twilio": self.twilio,
             "live_calls": self.live_calls,
-            "signatures": Signatures(self.base_url, [AUTH_TOKEN]),
+            "signatures": Signatures(self.public_url or self.base_url, [AUTH_TOKEN]),
             "stream_tokens": StreamTokens([SECRET_KEY]),
         }
 
@@ -140,7 +148,7 @@ class Door:
     # As Twilio
 
     async def post(self, path: str, *, token: str = AUTH_TOKEN, **form: str) -> httpx.Response:
-        signature = RequestValidator(token).compute_signature(self.base_url + path, form)
+        signature = RequestValidator(token).compute_signature((self.public_url or self.base_url) + path, form)
         return await self._http.post(
             path,
             content=urlencode(form),
@@ -171,7 +179,7 @@ class Door:
         """Open the media socket as far as `start`; `first` is sent in place of that."""
         signature = RequestValidator(auth_token).compute_signature(answer.stream_url, {})
         async with connect(
-            answer.stream_url,
+            answer.connect_to or answer.stream_url,
             additional_headers={"x-twilio-signature": signature},
             compression=None,
             proxy=None,
@@ -206,10 +214,11 @@ class Door:
 
 
 class Answer:
-    """TwiML as Twilio reads it."""
+    """TwiML as Twilio reads it. `host`: where a proxy takes its stream."""
 
-    def __init__(self, document: str) -> None:
+    def __init__(self, document: str, host: str | None = None) -> None:
         self.document = document
+        self.host = host
         self.root = ElementTree.fromstring(document)  # noqa: S314 (our own document)
 
     @property
@@ -219,6 +228,11 @@ class Answer:
     @property
     def stream_url(self) -> str:
         return self._stream.attrib["url"]
+
+    @property
+    def connect_to(self) -> str | None:
+        parts = urlsplit(self.stream_url)
+        return None if self.host is None else f"{parts.scheme}://{self.host}{parts.path}"
 
     @property
     def token(self) -> str:

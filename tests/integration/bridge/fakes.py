@@ -71,6 +71,10 @@ class Model(Watched):
         self.heard: list[str] = []
         self.models: list[str] = []
         self.greets = "session.created"
+        self.most_open = 0
+        self.admits = asyncio.Event()
+        """Cleared: upgrades wait."""
+        self.admits.set()
         self.refuse_with: int | None = None
         self.closes_with: tuple[int, str] | None = None
         self.base_url = ""
@@ -90,8 +94,10 @@ class Model(Watched):
     def open_sessions(self) -> int:
         return len(self.sessions)
 
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.models.append(request.path)
+        self.changed()
+        await self.admits.wait()
         if self.refuse_with is None:
             return None
         self.changed()
@@ -100,6 +106,7 @@ class Model(Watched):
 
     async def _talk(self, connection: ServerConnection) -> None:
         self.sessions.append(connection)
+        self.most_open = max(self.most_open, self.open_sessions)
         self.changed()
         try:
             await connection.send(self.greets)
