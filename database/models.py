@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import time
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -114,6 +115,8 @@ class Call(Base):
         Index("ix_calls_created_at_id", "created_at", "id"),
         Index("ix_calls_agent_id_created_at", "agent_id", "created_at"),
         Index("ix_calls_unfinished", "status", postgresql_where="ended_at is null"),
+        Index("ix_calls_price_due", "price_due_at", postgresql_where="price_due_at is not null"),
+        Index("ix_calls_content_kept", "ended_at", postgresql_where="content_erased_at is null"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -144,6 +147,11 @@ class Call(Base):
     latency: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
     """`{code, message}` of Twilio or OpenAI."""
+    price_due_at: Mapped[dt.datetime | None]
+    """When Twilio is to be asked for its price next; None: not yet over, known, or given up."""
+    price_tries: Mapped[int] = mapped_column(server_default="0")
+    content_erased_at: Mapped[dt.datetime | None]
+    """When what was said was deleted, on request or because it was kept long enough."""
 
     attach_number: Mapped[int] = mapped_column(server_default="0")
     """How many media streams this call has had; the stream token names the next one."""
@@ -212,6 +220,49 @@ class ApiKey(Base):
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     last_used_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]
+
+
+class Price(Base):
+    """What OpenAI takes for a kind of usage of one model, from a day on. The operator's to edit."""
+
+    __tablename__ = "prices"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """`bridge.call.cost.PriceKind`."""
+    valid_from: Mapped[dt.date] = mapped_column(primary_key=True)
+    """UTC; until the next one of the same kind."""
+    usd: Mapped[Decimal]
+    """Of a million tokens, or of a minute."""
+
+
+class GuardSettings(Base):
+    """One row at most: what may be dialled, and how much. `database.guards.Guards`."""
+
+    __tablename__ = "guards"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, server_default="1")
+    config: Mapped[dict[str, Any]]
+    updated_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class AuditEntry(Base):
+    """What an operator did. Written in the transaction that did it; never changed."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_at_id", "at", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    api_key_id: Mapped[str]
+    """`admin`: the key of the settings."""
+    api_key_hint: Mapped[str]
+    action: Mapped[str]
+    """`agent.changed`, …"""
+    object_id: Mapped[str | None]
+    fields: Mapped[list[str]]
+    """Names of what was set or changed. Values are nowhere in this table: some are secret."""
 
 
 class IdempotencyKey(Base):
