@@ -102,7 +102,7 @@ class Receiver:
             payload_at += 2 if length == 126 else 8
             if payload_at > end:
                 self._need = payload_at - start
-                return 0 if self._allowed(first, second, 0) else end
+                return 0
             length = int.from_bytes(data[start + 2 : payload_at - self._key_bytes])
         usual = first == FINAL_TEXT and second & 0x80 == self._mask_bit and length <= self._max_bytes
         if not (usual and not self._fragments_opcode) and not self._allowed(first, second, length):
@@ -126,18 +126,18 @@ class Receiver:
         """Whether a frame may begin so here."""
         opcode, final = first & 0x0F, first & 0x80
         control = opcode & 0x08
-        if first & 0x70:
-            self._fail(PROTOCOL_ERROR, "a reserved bit is set")
-        elif opcode not in OPCODES:
+        if opcode not in OPCODES:
             self._fail(PROTOCOL_ERROR, "an unknown opcode")
         elif second & 0x80 != self._mask_bit:
             self._fail(PROTOCOL_ERROR, "masked the wrong way")
-        elif control and (not final or second & 0x7F > MAX_CONTROL_BYTES):
+        elif length + len(self._fragments) > self._max_bytes:
+            self._fail(TOO_BIG, "a message that is too big")
+        elif first & 0x70:
+            self._fail(PROTOCOL_ERROR, "a reserved bit is set")
+        elif control and (not final or length > MAX_CONTROL_BYTES):
             self._fail(PROTOCOL_ERROR, "a long or fragmented control frame")
         elif not control and (opcode == CONTINUATION) != (self._fragments_opcode != CONTINUATION):
             self._fail(PROTOCOL_ERROR, "a fragment out of turn")
-        elif not control and length + len(self._fragments) > self._max_bytes:
-            self._fail(TOO_BIG, "a message that is too big")
         return not self._over
 
     def _take_text(self, payload: bytes, texts: list[str]) -> None:
