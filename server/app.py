@@ -60,7 +60,7 @@ def create_app(parts: Parts) -> Litestar:
                 "signatures": parts.signatures,
                 "stream_tokens": parts.stream_tokens,
                 "health": parts.health,
-                "metrics_registry": parts.metrics.registry,
+                "metrics_page": parts.metrics_page,
             }.items()
         },
         state=State(

@@ -13,11 +13,12 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from msgspec import Struct
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import SQLAlchemyError
 
 from database.schema import ForeignSchema, schema_state
 from database.session import Database, driver_of
+from server.metrics_page import PROCESS_PATH, MetricsPage
 
 __all__ = ["ROUTES", "Health"]
 
@@ -30,7 +31,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-pr
 
 class Readiness(Struct):
     status: str
-    """`ready`, `starting`, `draining` or `schema_too_old`."""
+    """`ready`, `draining` or `schema_too_old`. A process that starts does not listen yet."""
     database: str
     """`ok` or `away`."""
     lag_ms: int
@@ -108,14 +109,23 @@ async def readyz(health: NamedDependency[Health]) -> Response[Readiness]:
     return Response(readiness, status_code=200 if readiness.status == "ready" else 503)
 
 
-@get("/metrics", include_in_schema=False, sync_to_thread=False)
-def metrics(
-    request: Request[Any, Any, Any], metrics_registry: NamedDependency[CollectorRegistry]
+@get("/metrics", include_in_schema=False)
+async def metrics(
+    request: Request[Any, Any, Any], metrics_page: NamedDependency[MetricsPage]
 ) -> Response[bytes]:
     """Prometheus's text, for those on this machine or this private network who ask directly."""
     if not asked_from_inside(request):
         raise NotFoundException
-    return Response(generate_latest(metrics_registry), headers={"content-type": CONTENT_TYPE_LATEST})
+    return Response(await metrics_page.of_all(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+@get(PROCESS_PATH, include_in_schema=False, sync_to_thread=False)
+def process_metrics(
+    request: Request[Any, Any, Any], metrics_page: NamedDependency[MetricsPage]
+) -> Response[bytes]:
+    if not asked_from_inside(request):
+        raise NotFoundException
+    return Response(metrics_page.of_this_process(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 def asked_from_inside(request: Request[Any, Any, Any]) -> bool:
@@ -126,7 +136,8 @@ def asked_from_inside(request: Request[Any, Any, Any]) -> bool:
         address = ipaddress.ip_address(request.client.host)
     except ValueError:
         return False
-    return address.is_loopback or address.is_private
+    here = request.scope["server"]
+    return address.is_loopback or address.is_private or (here is not None and here[0] == str(address))
 
 
-ROUTES = [healthz, readyz, metrics]
+ROUTES = [healthz, readyz, metrics, process_metrics]

@@ -33,9 +33,11 @@ class Metrics(Collector):
             value=calls.journal.dropped,
         )
         for name, text, number in (
-            ("live_calls", "Calls that this process holds", calls.count),
-            ("max_calls", "Calls that this process takes", calls.max_calls),
-            ("draining", "1 while no more calls are taken", int(calls.draining)),
+            ("live_calls", "Calls that are held", calls.count),
+            ("max_calls", "Calls that are taken at most", calls.max_calls),
+            ("draining", "Processes that take no more calls", int(calls.draining)),
             ("event_loop_lag_seconds", "Longest delay of the event loop in ten seconds", self._health.lag_s),
+            ("process_live_calls", "Calls of one process", calls.count),
+            ("process_event_loop_lag_seconds", "The same of one process", self._health.lag_s),
         ):
             yield GaugeMetricFamily(f"callbridge_{name}", text, value=number)

@@ -11,6 +11,7 @@ from database.secret_box import SecretBox
 from database.session import Database
 from server.health import Health
 from server.metrics import Metrics
+from server.metrics_page import MetricsPage
 from server.settings import Settings
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
@@ -40,7 +41,9 @@ class Parts:
             drain_seconds=settings.drain_seconds,
         )
         self.health = Health(self.database)
-        self.metrics = Metrics(self.live_calls, self.health)
+        self.metrics_page = MetricsPage(
+            Metrics(self.live_calls, self.health).registry, slot, settings.processes()
+        )
 
     async def start(self) -> None:
         await self.notifications.start()
@@ -57,4 +60,5 @@ class Parts:
         await self.health.stop()
         await self.notifications.stop()
         await self.twilio.close()
+        await self.metrics_page.close()
         await self.database.close()

@@ -94,6 +94,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         """What `from_env` reads back as these settings: how the supervisor hands them to its workers."""
         return {field.name.upper(): _as_text(getattr(self, field.name)) for field in fields(self)}
 
+    def processes(self) -> dict[str, str]:
+        """Where this machine reaches each, by slot."""
+        return {str(slot): local_url(self.host, self.port + slot) for slot in range(self.workers)}
+
     def secrets(self) -> tuple[str, ...]:
         """What must appear in no log and no answer."""
         lists = (*self.secret_key, *self.twilio_auth_token)

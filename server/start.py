@@ -20,7 +20,7 @@ from server.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from server.env_file import EnvFileError, with_env_file
 from server.logging import configure_logging
 from server.prepare_database import DatabaseTrouble, admin_key_exists, prepare_database
-from server.settings import Mode, Settings, SettingsError, local_url
+from server.settings import Mode, Settings, SettingsError
 from server.stand_ins import StandIns, choose_simulator_url, get_json, needed, simulator_child, stand_in
 from server.supervisor import Supervisor, SupervisorError, require_free_ports
 
@@ -169,7 +169,7 @@ def _end(postgres: EmbeddedPostgres | None, simulator: Child | None) -> None:
 def _running(
     settings: Settings, mode: Mode, *, simulator_url: str = "", embedded_database_url: str = ""
 ) -> RunningServer:
-    workers = [local_url(settings.host, settings.port + slot) for slot in range(settings.workers)]
+    workers = list(settings.processes().values())
     return RunningServer(
         mode=mode,
         pid=os.getpid(),

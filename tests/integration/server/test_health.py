@@ -106,4 +106,5 @@ async def test_figures_are_not_served_to_what_a_proxy_forwards(parts: Parts, hea
 
 async def test_figures_are_not_served_to_the_public(parts: Parts) -> None:
     async with asking_from("203.0.114.7", parts) as client:
-        assert (await client.get("/metrics")).status_code == 404
+        for path in ("/metrics", "/metrics/process"):
+            assert (await client.get(path)).status_code == 404
