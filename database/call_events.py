@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.models import Call, CallEvent
 from database.notifications import CALL_EVENTS
+from database.outbox import send_to_webhooks
 
 
 def utc_now() -> dt.datetime:
@@ -26,16 +27,16 @@ async def add_event(
 ) -> None:
     """`call` must be locked, or new, in this transaction. `at`: now, unless given."""
     at = at or utc_now()
-    session.add(
-        CallEvent(
-            call_id=call.id,
-            at=at,
-            offset_ms=offset_ms(at, call.answered_at),
-            type=type_,
-            data=data,
-        )
+    event = CallEvent(
+        call_id=call.id,
+        at=at,
+        offset_ms=offset_ms(at, call.answered_at),
+        type=type_,
+        data=data,
     )
+    session.add(event)
     await session.flush()
+    await send_to_webhooks(session, [event.id])
     await announce(session, call.id)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from database.models import Call, CallCommand, CallEvent, TranscriptLine
+from database.models import Call, CallCommand, CallEvent, TranscriptLine, WebhookDelivery
 from database.pages import After, Page, newest_first
 
 ERASED = "erased"
@@ -76,7 +76,7 @@ async def transcript(session: AsyncSession, call_id: str) -> Sequence[Transcript
 
 async def erase_content(session: AsyncSession, call: Call) -> None:
     """What was said and who the other side was. That there was a call, and what it cost, stays."""
-    for table in (TranscriptLine, CallEvent, CallCommand):
+    for table in (TranscriptLine, CallEvent, CallCommand, WebhookDelivery):
         await session.execute(delete(table).where(table.call_id == call.id))
     other_side = {"to": ERASED} if call.direction == "outbound" else {"from_": ERASED}
     await session.execute(

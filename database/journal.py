@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from database.costs import dollars, with_cost
 from database.models import Call, CallEvent, TranscriptLine
 from database.notifications import CALL_EVENTS
+from database.outbox import send_to_webhooks
 from database.session import Database
 
 
@@ -88,7 +89,8 @@ async def _write_events(session: AsyncSession, events: Sequence[EventEntry]) -> 
         }
         for event in events
     ]
-    await session.execute(insert(CallEvent).values(rows))
+    written = await session.scalars(insert(CallEvent).values(rows).returning(CallEvent.id))
+    await send_to_webhooks(session, written.all())
     for call_id in dict.fromkeys(event.call_id for event in events):
         await session.execute(select(func.pg_notify(CALL_EVENTS, call_id)))
 

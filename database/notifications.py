@@ -22,6 +22,8 @@ CALL_COMMANDS = "call_commands"
 """Payload: a call's id. Somebody wants something done on it."""
 COMMANDS_ACKNOWLEDGED = "call_commands_acknowledged"
 """Payload: a command's id."""
+WEBHOOKS = "webhooks"
+"""Payload: a webhook's id. It was made or deleted."""
 
 ANY = "*"
 """As a key: every announcement of the channel."""
@@ -127,7 +129,7 @@ class Notifications:
         connection = await connect(self._database_url, timeout=5, command_timeout=5)
         try:
             connection.add_termination_listener(lambda _: lost.set())
-            for channel in (CALL_EVENTS, CALL_COMMANDS, COMMANDS_ACKNOWLEDGED):
+            for channel in (CALL_EVENTS, CALL_COMMANDS, COMMANDS_ACKNOWLEDGED, WEBHOOKS):
                 await connection.add_listener(channel, self._heard)
             self.connected.set()
             self._wake_everybody()
