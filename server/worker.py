@@ -13,6 +13,8 @@ import structlog
 import uvicorn
 from litestar import Litestar
 
+from bridge.runtime.phone_leg import MAX_MESSAGE_BYTES
+from bridge.web.take_over import MediaProtocol
 from server.app import create_app
 from server.logging import configure_logging
 from server.parts import Parts
@@ -64,10 +66,10 @@ def uvicorn_config(
         port=port,
         loop=loop,
         http="httptools",
-        ws="websockets-sansio",
+        ws=MediaProtocol,
         # Compressing mu-law costs ten times what it saves.
         ws_per_message_deflate=False,
-        ws_max_size=1024 * 1024,
+        ws_max_size=MAX_MESSAGE_BYTES,
         # Who asks is seen by health.py as it is; addresses come from PUBLIC_URL, never from headers.
         proxy_headers=False,
         server_header=False,

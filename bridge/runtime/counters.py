@@ -17,6 +17,8 @@ class Counters(Struct, kw_only=True):
     streams_started: int = 0
     streams_refused: int = 0
     """Wrong, used or late tokens, and streams that did not begin as Twilio's do."""
+    streams_over_asgi: int = 0
+    """Not taken over from the web server: each costs more than twice as much."""
     signatures_refused: int = 0
     phone_messages_malformed: int = 0
     phone_messages_ignored: int = 0

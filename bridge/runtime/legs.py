@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+OnTexts = Callable[[list[str]], None]
+"""Takes the messages that came at once."""
 
 
 class Leg(Protocol):
-    """An open text socket. What arrives on it goes to the callback it was given, a message at a time."""
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Accepted by `send` and not yet handed to the network."""
-        ...
+    """An open text socket. What arrives on it goes to the callback it was given."""
 
     @property
     def dropped(self) -> int:
-        """Messages that `send` gave up: the peer does not read, or is gone."""
+        """Audio messages that were given up: the peer did not read them in time."""
         ...
 
     @property
     def malformed(self) -> int:
-        """Messages of the peer that were no text of a sensible size, and were not handed on."""
+        """What the peer said that was no text, and was not handed on."""
         ...
 
     def send(self, text: str) -> None:
-        """Never waits, never raises."""
+        """Never waits, never raises. Goes out with the next `flush`."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was sent, all at once."""
         ...
 
     def close(self, code: int = 1000) -> None:
-        """Begin to close; whoever reads learns of the end as of any other."""
+        """Begin to close, after what was sent; whoever reads learns of the end as of any other."""
         ...

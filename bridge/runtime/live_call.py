@@ -44,9 +44,6 @@ from bridge.runtime.legs import Leg
 from bridge.wire import twilio
 from database.journal import Entry, EventEntry, LineEntry, TotalsEntry
 
-MAX_CALLER_AUDIO_BYTES = 256 * 1024
-"""Waiting for a model that does not read, some 20 s: newer audio is dropped rather than made later still."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -98,18 +95,19 @@ class LiveCall:
         self.phone_gone.clear()
         self._handle(StreamStarted(stream_sid))
 
-    def phone_text(self, text: str) -> None:
-        if self.ending is not None:
-            return
+    def phone_texts(self, texts: list[str]) -> None:
+        """What one read of the media socket held; what it leads to is written at once."""
         try:
-            frame = self._call.caller_audio(text)
-            if frame is None:
-                self._phone_message(text)
-            elif frame and self.model is not None:
-                if self.model.buffered_bytes < MAX_CALLER_AUDIO_BYTES:
+            for text in texts:
+                if self.ending is not None:
+                    break
+                frame = self._call.caller_audio(text)
+                if frame is None:
+                    self._phone_message(text)
+                elif frame and self.model is not None:
                     self.model.send(frame)
-                else:
-                    self._counters.caller_frames_dropped += 1
+            if self.model is not None:
+                self.model.flush()
         except Exception as error:
             self._broken(error)
 
@@ -145,20 +143,20 @@ class LiveCall:
     def model_unreachable(self, *, refused: bool, code: str, message: str) -> None:
         self._handle(ModelUnreachable(refused=refused, code=code, message=message))
 
-    def model_text(self, text: str) -> None:
-        if self.ending is not None:
-            return
+    def model_texts(self, texts: list[str]) -> None:
+        """What one read of the model's socket held."""
         now = self._loop.time()
         try:
-            frames = self._call.agent_audio(text, now)
-            if frames is None:
-                self._handle(ModelSaid(text))
-                return
-            if self.phone is not None:
-                for frame in frames:
-                    self.phone.send(frame)
-                self._note_first_audio()
-            self._watch_deadline()
+            for text in texts:
+                if self.ending is not None:
+                    break
+                frames = self._call.agent_audio(text, now)
+                if frames is None:
+                    self._do(self._call.handle(ModelSaid(text), now))
+                elif self.phone is not None:
+                    for frame in frames:
+                        self.phone.send(frame)
+            self._after()
         except Exception as error:
             self._broken(error)
 
@@ -195,18 +193,24 @@ class LiveCall:
         if self.ending is not None:
             return
         try:
-            for command in self._call.handle(event, self._loop.time()):
-                self._perform(command)
-            self._note_first_audio()
-            self._watch_deadline()
+            self._do(self._call.handle(event, self._loop.time()))
+            self._after()
         except Exception as error:
             self._broken(error)
 
-    def _note_first_audio(self) -> None:
-        """The frames that begin a response are out: only now is it known when."""
-        if self.phone is not None and self._call.first_audio_pending:
-            for command in self._call.first_audio_written(self._loop.time()):
-                self._perform(command)
+    def _do(self, commands: list[Command]) -> None:
+        for command in commands:
+            self._perform(command)
+
+    def _after(self) -> None:
+        """Write all that was sent. Only now is it known when the beginning of a response went out."""
+        if self.phone is not None:
+            self.phone.flush()
+            if self._call.first_audio_pending:
+                self._do(self._call.first_audio_written(self._loop.time()))
+        if self.model is not None:
+            self.model.flush()
+        self._watch_deadline()
 
     def _perform(self, command: Command) -> None:
         match command:

@@ -278,12 +278,12 @@ class LiveCalls:
         try:
             if live.ending is None:
                 live.model_opened(leg)
-                leg.attach(live.model_text, live.model_closed)
+                leg.attach(live.model_texts, live.model_closed)
             else:
                 leg.close()
             await leg.wait_closed()
         except asyncio.CancelledError:
-            leg.transport.abort()
+            leg.abort()
             raise
 
     async def _let_go_elsewhere(self, call_id: str) -> None:

@@ -1,27 +1,27 @@
-"""The voice model's socket: websockets' client, with its messages handed over where they are parsed."""
+"""The voice model's socket: websockets' handshake, and from then on a `SocketLeg`."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
-from typing import Any
+from typing import cast
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidMessage, InvalidStatus, WebSocketException
 from websockets.protocol import State
+from websockets.uri import WebSocketURI, parse_uri
+
+from bridge.engines.openai_realtime.session import RealtimeSession
+from bridge.runtime.socket_leg import SocketLeg
 
 OPEN_SECONDS = 5.0
-CLOSE_SECONDS = 2.0
-PING_SECONDS = 20.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-MAX_BUFFERED_BYTES = 4 * 1024 * 1024
-"""A model that has not read this much (minutes of audio) is gone."""
+MAX_HEAD_BYTES = 64 * 1024
+MAX_AUDIO_BYTES = 256 * 1024
+"""Waiting for a model that does not read, some 20 s: later it could not be answered in time anyway."""
 
 REFUSALS = frozenset({400, 401, 403, 404})
 """Answers to the upgrade that stay the same however often one asks: key, model, request."""
@@ -50,112 +50,83 @@ class ModelNotOpened(Exception):
         self.message = message
 
 
-class ModelLeg(ClientConnection):
-    """Messages go to the callback from within `data_received`: no queue, no task, no await for each."""
+class ModelLeg(SocketLeg):
+    def __init__(self) -> None:
+        super().__init__(
+            client=True,
+            audio_prefix=RealtimeSession.append_prefix,
+            max_audio_bytes=MAX_AUDIO_BYTES,
+            max_message_bytes=MAX_MESSAGE_BYTES,
+        )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._on_text: Callable[[str], None] | None = None
-        self._on_closed: Callable[[int, str], None] | None = None
-        self._early: list[str] = []
-        self._parts: list[bytes] = []
-        self._parts_are_text = False
-        self._abort_timer: asyncio.TimerHandle | None = None
-        self.malformed = 0
-        """Messages no voice model would send: binary, or not UTF-8."""
-        self.dropped = 0
 
-    def attach(self, on_text: Callable[[str], None], on_closed: Callable[[int, str], None]) -> None:
-        """From now on. What came since the socket opened comes first, an end included."""
-        if self._abort_timer is not None:
+class _Handshake(asyncio.Protocol):
+    """Asks for the upgrade, then hands the transport to the leg, with what the model has said already."""
+
+    def __init__(self, uri: WebSocketURI, authorization: str, leg: SocketLeg) -> None:
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._client = ClientProtocol(uri)
+        self._authorization = authorization
+        self._leg = leg
+        self._head = bytearray()
+        self._refused = False
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        request = self._client.connect()
+        request.headers["Authorization"] = self._authorization
+        self._client.send_request(request)
+        self._transport.write(b"".join(self._client.data_to_send()))
+
+    def data_received(self, data: bytes) -> None:
+        # Only the head is websockets' to read: what follows in the same read are frames, or a refusal's body.
+        if self._refused:
+            self._client.receive_data(data)
+        else:
+            self._head += data
+            head, end, rest = self._head.partition(b"\r\n\r\n")
+            if end:
+                self._head_received(bytes(head + end), bytes(rest))
+            elif len(self._head) > MAX_HEAD_BYTES:
+                self._fail(InvalidMessage("the head of the answer is too long"))
+        if self._client.handshake_exc is not None:
+            self._fail(self._client.handshake_exc)
+
+    def _head_received(self, head: bytes, rest: bytes) -> None:
+        self._client.receive_data(head)
+        if self._client.state is not State.OPEN:
+            self._refused = True
+            if rest:
+                self._client.receive_data(rest)
             return
-        self._on_text, self._on_closed = on_text, on_closed
-        early, self._early = self._early, []
-        for text in early:
-            on_text(text)
-        if self.state is State.CLOSED:
-            self._tell_closed()
+        self._transport.set_protocol(self._leg)
+        self._leg.connection_made(self._transport)
+        if rest:
+            self._leg.data_received(rest)
+        if not self.opened.done():
+            self.opened.set_result(None)
 
-    @property
-    def buffered_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
-
-    # A leg's `send` and `close` are synchronous; those of websockets, which wait, are not used on it.
-    def send(self, text: str) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if self.state is not State.OPEN:
-            self.dropped += 1
-            return
-        self.protocol.send_text(text.encode())
-        self.send_data()
-        if self.buffered_bytes > MAX_BUFFERED_BYTES:
-            self.transport.abort()
-
-    def close(self, code: int = 1000) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """No end is reported for it."""
-        self._on_text = self._on_closed = None
-        if self.state is State.OPEN:
-            self.protocol.send_close(code)
-            self.send_data()
-        if self.state is not State.CLOSED and self._abort_timer is None:
-            self._abort_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
-
-    async def wait_closed(self) -> None:
-        await asyncio.shield(self.connection_lost_waiter)
-
-    def process_event(self, event: Any) -> None:
-        if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            self._take(event)
-        elif isinstance(event, (Frame, Response)):
-            super().process_event(event)
+    def eof_received(self) -> None:
+        self._client.receive_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._abort_timer is not None:
-            self._abort_timer.cancel()
-        self._tell_closed()
+        self._fail(self._client.handshake_exc or exc or ConnectionResetError())
 
-    def _take(self, frame: Frame) -> None:
-        if frame.opcode is not Opcode.CONT:
-            self._parts = []
-            self._parts_are_text = frame.opcode is Opcode.TEXT
-        self._parts.append(bytes(frame.data))
-        if not frame.fin:
-            return
-        parts, self._parts = self._parts, []
-        try:
-            text = b"".join(parts).decode() if self._parts_are_text else None
-        except UnicodeDecodeError:
-            text = None
-        if text is None:
-            self.malformed += 1
-        elif self._on_text is not None:
-            self._on_text(text)
-        elif self._abort_timer is None:
-            self._early.append(text)
+    def close(self) -> None:
+        # The parser holds its protocol, which holds the parser: nobody would collect them.
+        self._client.parser.close()
 
-    def _tell_closed(self) -> None:
-        on_closed, self._on_closed, self._on_text = self._on_closed, None, None
-        if on_closed is not None:
-            on_closed(self.close_code or 1006, self.close_reason or "")
+    def _fail(self, error: Exception) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(error)
 
 
 async def open_model_leg(options: ModelOptions, model: str, context: ssl.SSLContext | None) -> ModelLeg:
     """Raises ModelNotOpened. `attach` is to be called on what it returns."""
-    url = options.url(model)
     try:
-        leg = await connect(
-            url,
-            additional_headers={"Authorization": f"Bearer {options.api_key}"},
-            ssl=context if url.startswith("wss:") else None,
-            create_connection=ModelLeg,
-            compression=None,
-            proxy=None,
-            open_timeout=OPEN_SECONDS,
-            close_timeout=CLOSE_SECONDS,
-            ping_interval=PING_SECONDS,
-            ping_timeout=PING_SECONDS,
-            max_size=MAX_MESSAGE_BYTES,
-        )
+        async with asyncio.timeout(OPEN_SECONDS):
+            return await _open(parse_uri(options.url(model)), f"Bearer {options.api_key}", context)
     except InvalidStatus as error:
         status = error.response.status_code
         raise ModelNotOpened(
@@ -169,7 +140,23 @@ async def open_model_leg(options: ModelOptions, model: str, context: ssl.SSLCont
             code="unreachable",
             message=f"The voice model could not be reached ({type(error).__name__}).",
         ) from error
-    assert isinstance(leg, ModelLeg)  # noqa: S101 (create_connection says so)
+
+
+async def _open(uri: WebSocketURI, authorization: str, context: ssl.SSLContext | None) -> ModelLeg:
+    """Straight to the model: a proxy in the environment is not for telephone calls."""
+    leg = ModelLeg()
+    handshake = _Handshake(uri, authorization, leg)
+    try:
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: handshake, uri.host, uri.port, ssl=context if uri.secure else None
+        )
+        try:
+            await handshake.opened
+        except BaseException:
+            transport.abort()
+            raise
+    finally:
+        handshake.close()
     return leg
 
 

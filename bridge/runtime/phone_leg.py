@@ -1,49 +1,86 @@
-"""The media socket over ASGI: what Twilio says goes to a callback, what we say through one writer task."""
+"""The media socket, on its own socket or over ASGI: two ways to write, the same messages."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-MAX_BUFFERED_BYTES = 8 * 1024 * 1024
-"""Ten minutes of audio as Twilio's JSON: more than that Twilio would throw away (31931)."""
-CLOSE_SECONDS = 2.0
-MAX_MESSAGE_CHARS = 64 * 1024
-"""Twilio's own messages are below 1 kB."""
+from bridge.runtime.backlog import Backlog
+from bridge.runtime.legs import Leg, OnTexts
+from bridge.runtime.socket_leg import CLOSE_SECONDS, SocketLeg
+from bridge.wire.twilio import MEDIA_PREFIX
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""Twilio's own messages are below 1 kB; beyond this the socket is closed with 1009."""
+MAX_AUDIO_BYTES = 2 * 1024 * 1024
+"""Three minutes as Twilio's JSON: the model speaks faster than anybody listens."""
 
 
-class PhoneLeg:
+class PhoneLeg(Leg, Protocol):
+    async def receive(self) -> str | None:
+        """The next message, before `run`; None when the socket is gone."""
+        ...
+
+    async def run(self, on_texts: OnTexts) -> None:
+        """Hand what comes to `on_texts` until the socket ends, by whichever side."""
+        ...
+
+    async def refuse(self, code: int) -> None:
+        """Close a socket that `run` was not called for."""
+        ...
+
+
+class PhoneSocket(SocketLeg):
+    def __init__(self) -> None:
+        super().__init__(
+            client=False,
+            audio_prefix=MEDIA_PREFIX,
+            max_audio_bytes=MAX_AUDIO_BYTES,
+            max_message_bytes=MAX_MESSAGE_BYTES,
+        )
+
+    async def run(self, on_texts: OnTexts) -> None:
+        self.attach(on_texts)
+        try:
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+    async def refuse(self, code: int) -> None:
+        self.close(code)
+        await self.wait_closed()
+
+
+class AsgiPhoneLeg:
+    """On any ASGI server: messages through `receive`, and out through one writer task."""
+
     def __init__(self, socket: WebSocket[Any, Any, Any]) -> None:
         self._socket = socket
-        self._outbox: deque[str] = deque()
-        self._outbox_bytes = 0
+        self._backlog = Backlog(MEDIA_PREFIX, MAX_AUDIO_BYTES)
         self._filled = asyncio.Event()
         self._close_code: int | None = None
         self._cut_timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._ended = False
         self.malformed = 0
-        """Messages no Twilio would send: binary or huge."""
-        self.dropped = 0
 
     @property
-    def buffered_bytes(self) -> int:
-        return self._outbox_bytes
+    def dropped(self) -> int:
+        return self._backlog.dropped
 
     def send(self, text: str) -> None:
         if self._ended or self._close_code is not None:
             return
-        if self._outbox_bytes + len(text) > MAX_BUFFERED_BYTES:
-            self.dropped += 1
-            return
-        self._outbox.append(text)
-        self._outbox_bytes += len(text)
+        self._backlog.add(text)
+        if self._backlog.hopeless:
+            self._cut()
+
+    def flush(self) -> None:
         self._filled.set()
 
     def close(self, code: int = 1000) -> None:
@@ -54,7 +91,6 @@ class PhoneLeg:
             self._cut_timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._cut)
 
     async def receive(self) -> str | None:
-        """The next text message; None when the socket is gone."""
         while True:
             try:
                 message = await self._socket.receive()
@@ -63,14 +99,13 @@ class PhoneLeg:
             if message["type"] == "websocket.disconnect":
                 return None
             text = message.get("text") if message["type"] == "websocket.receive" else None
-            if isinstance(text, str) and len(text) <= MAX_MESSAGE_CHARS:
+            if isinstance(text, str):
                 return text
             self.malformed += 1
 
-    async def run(self, on_text: Callable[[str], None]) -> None:
-        """Hand each message to `on_text` until the socket ends, by whichever side."""
+    async def run(self, on_texts: OnTexts) -> None:
         self._writer = writer = asyncio.create_task(self._write(), name="phone_leg_writer")
-        reader = asyncio.create_task(self._read(on_text), name="phone_leg_reader")
+        reader = asyncio.create_task(self._read(on_texts), name="phone_leg_reader")
         try:
             await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -81,11 +116,9 @@ class PhoneLeg:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-            self._outbox.clear()
-            self._outbox_bytes = 0
+            self._backlog.clear()
 
-    async def refuse(self, code: int = 1008) -> None:
-        """Close a socket that `run` was not called for."""
+    async def refuse(self, code: int) -> None:
         self._ended = True
         await self._close(code)
 
@@ -93,19 +126,17 @@ class PhoneLeg:
         if self._writer is not None:
             self._writer.cancel()
 
-    async def _read(self, on_text: Callable[[str], None]) -> None:
+    async def _read(self, on_texts: OnTexts) -> None:
         while (text := await self.receive()) is not None:
-            on_text(text)
+            on_texts([text])
 
     async def _write(self) -> None:
         """Ends when the socket is to be closed, or cannot be written to."""
         while True:
             await self._filled.wait()
             self._filled.clear()
-            while self._outbox:
-                text = self._outbox.popleft()
-                self._outbox_bytes -= len(text)
-                if not await self._send(text):
+            while self._backlog:
+                if not await self._send(self._backlog.pop()):
                     return
             if self._close_code is not None:
                 await self._close(self._close_code)

@@ -21,6 +21,7 @@ from bridge.runtime.phone_leg import PhoneLeg
 from bridge.runtime.snapshot import agent_of
 from bridge.web.signature import Signatures
 from bridge.web.stream_token import StreamTokens
+from bridge.web.take_over import phone_leg
 from bridge.wire import twilio
 from database import calls
 from database.session import Database
@@ -50,7 +51,7 @@ async def media(
         await socket.close()  # before `accept`: HTTP 403
         return
     await socket.accept()
-    leg = PhoneLeg(socket)
+    leg = phone_leg(socket, live_calls.counters)
     start = await read_start(leg)
     try:
         live = None if start is None else await attach(start, stream_tokens, database, live_calls)
@@ -64,7 +65,7 @@ async def media(
         return
     live.stream_started(leg, start.stream_sid)
     try:
-        await leg.run(live.phone_text)
+        await leg.run(live.phone_texts)
     finally:
         live.phone_ended()
 

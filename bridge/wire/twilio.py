@@ -66,6 +66,9 @@ class Stop(_Message, tag="stop"):
 
 Message = Connected | Start | Media | Dtmf | Mark | Stop
 
+MEDIA_PREFIX = '{"event":"media"'
+"""How messages with audio begin: Twilio's always have, and ours do."""
+
 _decoder = msgspec.json.Decoder(Message)
 _PAYLOAD = '"payload":"'
 _TIMESTAMP = '"timestamp":"'
@@ -83,7 +86,7 @@ def decode(text: str | bytes) -> Message | None:
 def media_payload(text: str) -> str | None:
     """The base64 audio of a `media` message, cut out of the text where it has the shape Twilio gives it,
     typed decoding otherwise; None when it is not caller audio."""
-    if text.startswith('{"event":"media"'):
+    if text.startswith(MEDIA_PREFIX):
         start = text.find(_PAYLOAD) + len(_PAYLOAD)
         end = text.find('"', start)
         if start >= len(_PAYLOAD) and end > start and text.find("\\", start, end) < 0:
@@ -110,7 +113,7 @@ class Outgoing:
 
     def __init__(self, stream_sid: str) -> None:
         sid = msgspec.json.encode(stream_sid).decode()
-        self._media = f'{{"event":"media","streamSid":{sid},"media":{{"payload":"'
+        self._media = f'{MEDIA_PREFIX},"streamSid":{sid},"media":{{"payload":"'
         self._mark = f'{{"event":"mark","streamSid":{sid},"mark":{{"name":"'
         self.clear = f'{{"event":"clear","streamSid":{sid}}}'
 

@@ -24,9 +24,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from bridge.call.agent import AgentConfig
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
+from bridge.runtime.phone_leg import MAX_MESSAGE_BYTES
 from bridge.web.routes import ROUTES
 from bridge.web.signature import Signatures
 from bridge.web.stream_token import StreamTokens
+from bridge.web.take_over import MediaProtocol
 from database import agents
 from database.models import Call, CallEvent, PhoneNumber, TranscriptLine
 from database.notifications import Notifications
@@ -59,7 +61,16 @@ class QuietServer(uvicorn.Server):
 class Door:
     """The server under test, and a Twilio's way of talking to it."""
 
-    def __init__(self, database: Database, database_url: str, model: Model, **live_options: Any) -> None:
+    def __init__(
+        self,
+        database: Database,
+        database_url: str,
+        model: Model,
+        *,
+        taken_over: bool = True,
+        **live_options: Any,
+    ) -> None:
+        self.taken_over = taken_over
         self.database = database
         self.model = model
         self.twilio = TwilioOnPaper()
@@ -108,8 +119,9 @@ class Door:
             self._make_app(),
             log_config=None,
             lifespan="off",
-            ws="websockets-sansio",
+            ws=MediaProtocol if self.taken_over else "websockets-sansio",
             ws_per_message_deflate=False,
+            ws_max_size=MAX_MESSAGE_BYTES,
             timeout_graceful_shutdown=5,
         )
         self._server = QuietServer(config)
@@ -271,6 +283,10 @@ STOP = '{"event":"stop","sequenceNumber":"9","stop":{"accountSid":"AC1","callSid
 MEDIA = '{"event":"media","sequenceNumber":"2","media":{"track":"inbound","chunk":"1","timestamp":"20","payload":"/w=="},"streamSid":"MZ1"}'  # noqa: E501
 
 
+BOTH_WAYS = pytest.mark.parametrize("door", [True, False], indirect=True, ids=["taken over", "over ASGI"])
+"""What holds for a call holds on its own socket and over ASGI."""
+
+
 @pytest.fixture
 async def model() -> AsyncGenerator[Model]:
     model = Model()
@@ -290,13 +306,17 @@ async def agent_id(database: Database) -> str:
 
 
 @pytest.fixture
-async def door(database: Database, database_url: str, model: Model, agent_id: str) -> AsyncGenerator[Door]:
-    door = Door(database, database_url, model)
+async def door(
+    request: pytest.FixtureRequest, database: Database, database_url: str, model: Model, agent_id: str
+) -> AsyncGenerator[Door]:
+    """Its media sockets are taken over from uvicorn, unless BOTH_WAYS says otherwise."""
+    door = Door(database, database_url, model, taken_over=getattr(request, "param", True))
     await door.start()
     tasks_before = asyncio.all_tasks()
     yield door
     await door.stop()
-    assert model.open_sessions == 0, "a model session was left open"
+    assert bool(door.live_calls.counters.streams_over_asgi) <= (not door.taken_over)
+    await model.until(lambda: model.open_sessions == 0)
     left = {task for task in asyncio.all_tasks() - tasks_before if not task.done()}
     assert not {task.get_name() for task in left if "leg" in task.get_name()}
 

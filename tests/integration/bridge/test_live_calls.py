@@ -126,7 +126,7 @@ async def impatient(
 async def test_a_session_that_nobody_claims_is_closed(impatient: Door) -> None:
     await impatient.ring()
     await impatient.settled()
-    assert impatient.model.open_sessions == 0
+    await impatient.model.until(lambda: impatient.model.open_sessions == 0)
     assert impatient.live_calls.counters.calls_unclaimed == 1
     assert (await impatient.row()).ended_reason is None, "the stream may still come, and opens another"
 

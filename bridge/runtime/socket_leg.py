@@ -1,0 +1,216 @@
+"""A leg on a socket of its own: frames are read where bytes arrive and written where they are made, with no
+task or queue between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+from websockets.speedups import apply_mask
+
+from bridge.runtime.backlog import Backlog
+from bridge.runtime.legs import OnTexts
+from bridge.wire.websocket import Binary, Closed, Ping, Pong, Receiver, Sender, Violation, mask_keys
+
+OnClosed = Callable[[int, str], None]
+
+PING_SECONDS = 20.0
+"""A peer that says nothing between two pings is gone."""
+CLOSE_SECONDS = 2.0
+WRITE_BUFFER_BYTES = 64 * 1024
+"""In the transport, beyond what the system has taken; more waits in the backlog, where it can be dropped."""
+EARLY_MESSAGES = 64
+"""Before `attach`; then reading waits."""
+ABNORMAL = 1006
+
+_KEYS = mask_keys(os.urandom)
+
+
+class SocketLeg(asyncio.Protocol):
+    """Reading never pauses for a peer that does not: what the model says about the caller would come late.
+
+    `audio_prefix`: how messages begin that are dropped, the oldest first, when more than `max_audio_bytes` of
+    them wait for a peer that does not read."""
+
+    def __init__(
+        self, *, client: bool, audio_prefix: str, max_audio_bytes: int, max_message_bytes: int
+    ) -> None:
+        self.malformed = 0
+        self.on_lost: Callable[[Exception | None], None] | None = None
+        """For who had the transport before."""
+        self._client = client
+        self._receiver = Receiver(masked=not client, mask=apply_mask, max_message_bytes=max_message_bytes)
+        self._sender = Sender(apply_mask, _KEYS if client else None)
+        self._out: list[bytes] = []
+        self._backlog = Backlog(audio_prefix, max_audio_bytes)
+        self._early: deque[str] = deque()
+        self._arrived = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._transport: asyncio.Transport
+        self._on_texts: OnTexts | None = None
+        self._on_closed: OnClosed | None = None
+        self._end: tuple[int, str] = (ABNORMAL, "")
+        self._paused = False
+        self._closing = False
+        self._left = False
+        """It was we who closed."""
+        self._heard = True
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attach(self, on_texts: OnTexts, on_closed: OnClosed | None = None) -> None:
+        """From now on. What came before comes first, an end included."""
+        early = list(self._early)
+        self._early.clear()
+        if self._left:
+            return
+        self._on_texts, self._on_closed = on_texts, on_closed
+        if early:
+            on_texts(early)
+        if self._closing:
+            self._tell_closed()
+        else:
+            self._transport.resume_reading()
+
+    async def receive(self) -> str | None:
+        """The next message, for who has not attached; None when the socket is gone."""
+        while not self._early:
+            if self._closing:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._early.popleft()
+
+    async def wait_closed(self) -> None:
+        await self._lost.wait()
+
+    # What a call does
+
+    @property
+    def dropped(self) -> int:
+        return self._backlog.dropped
+
+    def send(self, text: str) -> None:
+        if self._closing:
+            return
+        if not self._paused:
+            self._out.append(self._sender.text(text))
+            return
+        self._backlog.add(text)
+        if self._backlog.hopeless:
+            self.abort()
+
+    def flush(self) -> None:
+        out = self._out
+        if out:
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
+
+    def close(self, code: int = 1000) -> None:
+        """No end is reported for it. What was sent goes out first, unless the peer does not read."""
+        self._left = True
+        self._on_texts = self._on_closed = None
+        self._say_goodbye(code)
+
+    def abort(self) -> None:
+        self._closing = True
+        self._out.clear()
+        self._transport.abort()
+
+    # What the transport does
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._beat)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        texts = self._receiver.feed(data)
+        if texts:
+            if self._on_texts is not None:
+                self._on_texts(texts)
+            elif not self._closing:
+                self._keep(texts)
+        if self._receiver.signals:
+            self._take_signals()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        while self._backlog and not self._paused:
+            self._transport.write(self._sender.text(self._backlog.pop()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._out.clear()
+        self._backlog.clear()
+        self._lost.set()
+        self._arrived.set()
+        self._tell_closed()
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost(exc)
+
+    def _keep(self, texts: list[str]) -> None:
+        self._early.extend(texts)
+        self._arrived.set()
+        if len(self._early) > EARLY_MESSAGES:
+            self._transport.pause_reading()
+
+    def _take_signals(self) -> None:
+        signals, self._receiver.signals = self._receiver.signals, []
+        for signal in signals:
+            match signal:
+                case Ping(payload):
+                    # Who does not read needs no answers, which would pile up.
+                    if not self._paused and not self._closing:
+                        self._transport.write(self._sender.pong(payload))
+                case Binary():
+                    self.malformed += 1
+                case Closed(code, reason):
+                    self._end = (code, reason)
+                    self._say_goodbye(code)
+                    self._tell_closed()
+                    if not self._client:
+                        self._transport.close()
+                case Violation(code):
+                    self.malformed += 1
+                    self._say_goodbye(code)
+                    self._transport.close()
+                case Pong():
+                    pass
+
+    def _say_goodbye(self, code: int) -> None:
+        """Once. Then the peer has a moment to go."""
+        if self._closing:
+            return
+        self._closing = True
+        self._arrived.set()
+        while self._backlog:
+            self._out.append(self._sender.text(self._backlog.pop()))
+        self._out.append(self._sender.close(code))
+        self.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+
+    def _tell_closed(self) -> None:
+        on_closed, self._on_closed, self._on_texts = self._on_closed, None, None
+        if on_closed is not None:
+            on_closed(*self._end)
+
+    def _beat(self) -> None:
+        if not self._heard:
+            self.abort()
+            return
+        self._heard = False
+        self._transport.write(self._sender.ping())
+        self._timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._beat)

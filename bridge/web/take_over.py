@@ -1,0 +1,71 @@
+"""The media socket is taken over from uvicorn, below ASGI: its queue, tasks and parser for each message cost
+more than all the rest of a call.
+
+On any other server the call runs over ASGI, with the same messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from litestar.connection import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from bridge.runtime.counters import Counters
+from bridge.runtime.phone_leg import AsgiPhoneLeg, PhoneLeg, PhoneSocket
+from bridge.runtime.socket_leg import SocketLeg
+
+TAKE_OVER = "callbridge.take_over"
+"""In an ASGI scope's `extensions`: hands an accepted WebSocket's transport over. False: it does not."""
+
+
+class MediaProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's own, as `uvicorn.Config(ws=MediaProtocol)`, with a way out of it.
+
+    It reaches into uvicorn's protocol class: its minor version is pinned, and a test holds this to it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reads = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._reads += 1
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # websockets' parser holds its protocol, which holds the parser: nobody would collect them.
+        self.conn.parser.close()
+
+    async def run_asgi(self) -> None:
+        extensions = cast(dict[str, dict[str, object]], self.scope)["extensions"]
+        extensions[TAKE_OVER] = self.take_over
+        try:
+            await super().run_asgi()
+        finally:
+            del extensions[TAKE_OVER]
+
+    def take_over(self, leg: SocketLeg) -> bool:
+        """From now on the socket is the leg's. uvicorn still counts the connection, and learns of its end."""
+        accepted = self.handshake_complete and not self.close_sent and not self.disconnected
+        # The first read was the request. A peer that has said more is in the hands of uvicorn's parser.
+        if not accepted or self._reads > 1 or self.transport.is_closing():
+            return False
+        self.stop_keepalive()
+        leg.on_lost = self.connection_lost
+        self.transport.set_protocol(leg)
+        leg.connection_made(self.transport)
+        return True
+
+
+def phone_leg(socket: WebSocket[Any, Any, Any], counters: Counters) -> PhoneLeg:
+    """Of a socket that was accepted this moment."""
+    extensions = cast(dict[str, dict[str, Any] | None], socket.scope).get("extensions") or {}
+    take_over: Callable[[SocketLeg], bool] | None = extensions.get(TAKE_OVER)
+    if take_over is not None:
+        leg = PhoneSocket()
+        if take_over(leg):
+            return leg
+    counters.streams_over_asgi += 1
+    return AsgiPhoneLeg(socket)
