@@ -199,5 +199,5 @@ def _summary(record: dict[str, Any] | None, moments: list[dict[str, Any]], path:
 
 
 def _measured(latency: dict[str, Any]) -> str:
-    half, most = latency["response_p50_ms"], latency["response_p95_ms"]
-    return f"{half} ms" if latency["turns"] == 1 else f"half within {half} ms, 95 % within {most} ms"
+    half, most = latency["response_p50_ms"], latency.get("response_p95_ms")
+    return f"{half} ms" if half == most else f"half within {half} ms, 95 % within {most} ms"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import msgspec
 
 
@@ -22,7 +20,7 @@ class RestFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    rest: deque[RestFault] = msgspec.field(default_factory=deque[RestFault])
+    rest: list[RestFault] = msgspec.field(default_factory=list[RestFault])
     duplicate_callbacks: bool = False
     """Each status callback comes twice, with the same I-Twilio-Idempotency-Token."""
     reorder_callbacks: bool = False

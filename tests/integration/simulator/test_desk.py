@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from cli.simulate import simulate
 from server.data_dir import DataDir, RunningServer
-from simulator.simulator import Simulator
+from simulator.simulator import ACCOUNT_SID, AUTH_TOKEN, Simulator
 from simulator.timing import INSTANT
 from tests.integration.simulator.test_media_stream_call import NUMBER, practice
 
@@ -53,6 +53,20 @@ async def test_a_call_is_placed_followed_and_recorded_over_http() -> None:
     with wave.open(io.BytesIO(recorded)) as wav:
         assert wav.getnchannels() == 2
         assert wav.getnframes() > 8_000
+
+
+async def test_a_fault_that_is_asked_for_happens_once() -> None:
+    async with practice() as (sim, _bridge), desk_of(sim) as desk:
+        fault = {"path": "/Calls", "status": 500}
+        async with desk.put("/simulator/faults", json={"rest": [fault]}) as answer:
+            assert answer.status == 204
+        calls = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"
+        account = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)}
+        seen: list[int] = []
+        for _ in range(2):
+            async with desk.post(calls, data={}, headers=account) as refused:
+                seen.append(refused.status)
+    assert seen == [500, 400]
 
 
 @pytest.mark.parametrize(
