@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
-from litestar import Controller, Response, delete, get, patch, post
+from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.params import Body, FromPath, HeaderParameter, PathParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import examples
-from api.auth import SECURITY, needs
+from api.audit import differing, note
+from api.auth import SECURITY, Caller, needs
 from api.body import JsonBody, invalid
 from api.errors import Problem, bad_field, not_found
 from api.given import TheDatabase
@@ -20,9 +21,11 @@ from api.openapi import example, responses
 from api.pagination import Cursor, Limit, NextCursor, decode_cursor, encode_cursor
 from api.variables import missing_variables
 from bridge.call.agent import AgentConfig
+from bridge.call.cost import TOKEN_KINDS, TRANSCRIPTION_KINDS
 from database import agents
 from database.agents import StoredAgent
 from database.pages import After
+from database.prices import prices_on
 
 MAX_VERSION = 2**31 - 1
 
@@ -92,12 +95,16 @@ class AgentController(Controller):
     )
     async def create(
         self,
+        request: Request[Any, Caller, Any],
         data: Annotated[AgentConfig, Body(examples=example(examples.NEW_AGENT))],
         database: TheDatabase,
     ) -> Response[Agent]:
         """`name` and `prompt` are required; prompt and greeting may hold `{{name}}` or `{{name|default}}`."""
         async with database.session.begin() as session:
-            return _answer(await agents.create_agent(session, data), 201)
+            await _check_cap(session, data)
+            agent = await agents.create_agent(session, data)
+            await note(session, request.auth, "agent.created", agent.id)
+        return _answer(agent, 201)
 
     @get(
         operation_id="listAgents",
@@ -134,6 +141,8 @@ class AgentController(Controller):
     )
     async def change(
         self,
+        *,
+        request: Request[Any, Caller, Any],
         agent_id: FromPath[str],
         data: Annotated[AgentChange, Body(examples=example({"voice": "marin", "speed": 1.1}))],
         database: TheDatabase,
@@ -150,7 +159,11 @@ class AgentController(Controller):
                 raise invalid(error) from error
             if config == agent.config:
                 return _answer(agent)
-            return _answer(await _new_version(session, agent_id, config))
+            changed = await _new_version(session, agent_id, config)
+            await note(
+                session, request.auth, "agent.changed", agent_id, differing(agent.config, changed.config)
+            )
+        return _answer(changed)
 
     @delete(
         "/{agent_id:str}",
@@ -159,12 +172,15 @@ class AgentController(Controller):
         guards=[needs("agents:write")],
         responses=responses(204, None, 404, 409),
     )
-    async def remove(self, agent_id: FromPath[str], database: TheDatabase) -> None:
+    async def remove(
+        self, request: Request[Any, Caller, Any], agent_id: FromPath[str], database: TheDatabase
+    ) -> None:
         """Not while phone numbers are answered by it. What its calls ran on is kept with them."""
         async with database.session.begin() as session:
             try:
                 if not await agents.delete_agent(session, agent_id):
                     raise not_found("agent", agent_id)
+                await note(session, request.auth, "agent.deleted", agent_id)
             except agents.AgentInUse as error:
                 raise Problem(
                     409,
@@ -209,14 +225,22 @@ class AgentController(Controller):
         ),
     )
     async def restore(
-        self, agent_id: FromPath[str], version: VersionNumber, database: TheDatabase
+        self,
+        request: Request[Any, Caller, Any],
+        agent_id: FromPath[str],
+        version: VersionNumber,
+        database: TheDatabase,
     ) -> Response[Agent]:
         async with database.session.begin() as session:
-            await _found(session, agent_id, lock=True)
+            before = await _found(session, agent_id, lock=True)
             config = await agents.find_version(session, agent_id, version)
             if config is None:
                 raise not_found("version", str(version))
-            return _answer(await _new_version(session, agent_id, config))
+            restored = await _new_version(session, agent_id, config)
+            await note(
+                session, request.auth, "agent.restored", agent_id, differing(before.config, restored.config)
+            )
+        return _answer(restored)
 
 
 async def _found(session: AsyncSession, agent_id: str, *, lock: bool = False) -> StoredAgent:
@@ -227,6 +251,7 @@ async def _found(session: AsyncSession, agent_id: str, *, lock: bool = False) ->
 
 
 async def _new_version(session: AsyncSession, agent_id: str, config: AgentConfig) -> StoredAgent:
+    await _check_cap(session, config)
     missing = missing_variables(config)
     if missing and await agents.has_numbers(session, agent_id):
         raise bad_field(
@@ -235,6 +260,29 @@ async def _new_version(session: AsyncSession, agent_id: str, config: AgentConfig
             " by this agent: nobody could give them a value when the phone rings. Write {{name|default}}",
         )
     return await agents.change_agent(session, agent_id, config)
+
+
+async def _check_cap(session: AsyncSession, config: AgentConfig) -> None:
+    """That what a call costs will be known, where it is limited."""
+    if config.max_cost_per_call is None:
+        return
+    today = dt.datetime.now(dt.UTC).date()
+    prices = await prices_on(
+        session, today, model=config.model, transcription_model=config.transcription_model
+    )
+    if unpriced := [kind for kind in TOKEN_KINDS if kind not in prices]:
+        raise bad_field(
+            "max_cost_per_call",
+            f"{config.model} has no price for {', '.join(unpriced)}, so nobody could tell when the limit is"
+            " reached: add it with PUT /v1/prices",
+        )
+    transcription = config.transcription_model
+    if transcription is not None and not prices.keys() & set(TRANSCRIPTION_KINDS):
+        raise bad_field(
+            "max_cost_per_call",
+            f"{transcription} has no price, so nobody could tell when the limit is reached: add it with PUT"
+            " /v1/prices, or transcribe with another model",
+        )
 
 
 def _match(if_match: str | None, version: int) -> None:

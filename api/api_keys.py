@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, delete, get, post
+from litestar import Controller, Request, delete, get, post
 from litestar.params import Body, FromPath
 from msgspec import Meta, Struct
 
 from api import examples
-from api.auth import SECURITY, Scope, needs
+from api.audit import note
+from api.auth import SECURITY, Caller, Scope, needs
 from api.body import JsonBody
 from api.errors import not_found
 from api.given import TheDatabase
@@ -67,6 +68,7 @@ class ApiKeyController(Controller):
     )
     async def create(
         self,
+        request: Request[Any, Caller, Any],
         data: Annotated[NewApiKey, Body(examples=example(examples.NEW_KEY))],
         database: TheDatabase,
     ) -> ApiKeyWithSecret:
@@ -74,6 +76,7 @@ class ApiKeyController(Controller):
             row, secret = await api_keys.create_key(
                 session, name=data.name, scopes=list(dict.fromkeys(data.scopes))
             )
+            await note(session, request.auth, "key.created", row.id)
         return ApiKeyWithSecret(
             id=row.id,
             name=row.name,
@@ -100,11 +103,14 @@ class ApiKeyController(Controller):
         summary="Delete an API key",
         responses=responses(204, None, 404),
     )
-    async def remove(self, key_id: FromPath[str], database: TheDatabase) -> None:
+    async def remove(
+        self, request: Request[Any, Caller, Any], key_id: FromPath[str], database: TheDatabase
+    ) -> None:
         """It opens nothing from this moment on."""
         async with database.session.begin() as session:
             if not await api_keys.revoke_key(session, key_id):
                 raise not_found("API key", key_id)
+            await note(session, request.auth, "key.deleted", key_id)
 
 
 def _shown(row: ApiKeyRow) -> ApiKey:

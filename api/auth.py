@@ -32,6 +32,8 @@ class Caller(Struct, frozen=True):
     """Who makes a request; `request.auth`."""
 
     key_id: str
+    key_hint: str
+    """How the key begins, or the setting that holds it."""
     scopes: frozenset[str]
 
     def may(self, scope: Scope) -> bool:
@@ -48,10 +50,10 @@ class Authenticator:
 
     async def caller(self, secret: str) -> Caller | None:
         if self._admin_sha256 and hmac.compare_digest(digest(secret), self._admin_sha256):
-            return Caller("admin", frozenset({"admin"}))
+            return Caller("admin", "ADMIN_API_KEY", frozenset({"admin"}))
         async with self._database.session.begin() as session:
             key = await use_key(session, secret)
-        return None if key is None else Caller(key.id, frozenset(key.scopes))
+        return None if key is None else Caller(key.id, key.hint, frozenset(key.scopes))
 
 
 def needs(scope: Scope) -> Guard:

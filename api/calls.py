@@ -12,6 +12,7 @@ from litestar.response import Stream
 from msgspec import Meta, Struct
 
 from api import examples
+from api.audit import note
 from api.auth import SECURITY, Caller, needs
 from api.body import JsonBody
 from api.call_events import CallEventPage, EventsAfter, follow, last_event_id, shown_event
@@ -96,7 +97,7 @@ class CallController(Controller):
         """
 
         async def work(attempt: Attempt) -> Call:
-            return shown_call(await Placing(database, twilio, addresses).place(data, attempt))
+            return shown_call(await Placing(database, twilio, addresses, request.auth).place(data, attempt))
 
         return await once(request, database, idempotency_key, Call, work)
 
@@ -149,7 +150,9 @@ class CallController(Controller):
         guards=[needs("calls:write")],
         responses=responses(204, None, 404, 409),
     )
-    async def erase(self, call_id: FromPath[str], database: TheDatabase) -> None:
+    async def erase(
+        self, request: Request[Any, Caller, Any], call_id: FromPath[str], database: TheDatabase
+    ) -> None:
         """Transcript, events, variables, metadata and the other side's number go for good.
 
         That there was a call, how long and at what cost, stays. Only once it is over.
@@ -161,6 +164,7 @@ class CallController(Controller):
             if call.status not in FINAL_STATUSES:
                 raise Problem(409, f"The call is {call.status}: hang it up first, then erase it.")
             await call_history.erase_content(session, call)
+            await note(session, request.auth, "call.erased", call_id)
 
     @post(
         "/{call_id:str}/hangup",
@@ -174,13 +178,15 @@ class CallController(Controller):
     )
     async def hangup(
         self,
+        *,
+        request: Request[Any, Caller, Any],
         call_id: FromPath[str],
         database: TheDatabase,
         notifications: TheNotifications,
         twilio: TheTwilio,
     ) -> Call:
         """Works on a ringing and on a live call, whichever process holds it. 409 when it is over already."""
-        await hang_up(await _found(database, call_id), database, notifications, twilio)
+        await hang_up(await _found(database, call_id), request.auth, database, notifications, twilio)
         return shown_call(await _found(database, call_id))
 
     @get(

@@ -65,7 +65,13 @@ CALL: dict[str, Any] = {
         "output_text": 90,
         "output_audio": 420,
     },
-    "cost": None,
+    "cost": {
+        "currency": "USD",
+        "model": "0.041200",
+        "telephony": "0.014000",
+        "telephony_currency": "USD",
+        "total": "0.055200",
+    },
     "latency": {
         "answer_to_first_audio_ms": 640,
         "turns": 3,
@@ -108,6 +114,53 @@ EVENTS: dict[str, Any] = {
         }
     ],
     "next_cursor": None,
+}
+PRICES: dict[str, Any] = {
+    "items": [
+        {
+            "model": "gpt-realtime-2.1",
+            "kind": "output_audio",
+            "usd": "64.00",
+            "valid_from": "2025-08-28",
+        }
+    ]
+}
+GUARDS: dict[str, Any] = {
+    "countries": ["US", "CA"],
+    "allow": [],
+    "deny": ["+1242*"],
+    "max_calls_per_day": 500,
+    "max_calls_per_destination_per_day": 3,
+    "max_concurrent_calls": 10,
+    "max_cost_per_day": "50",
+}
+AUDIT_LOG: dict[str, Any] = {
+    "items": [
+        {
+            "id": "audit_019ab0542b3c4d5e6f708192a3b4c5d6",
+            "at": "2026-11-22T10:04:00Z",
+            "api_key_id": "admin",
+            "api_key_hint": "ADMIN_API_KEY",
+            "action": "agent.changed",
+            "object_id": AGENT_ID,
+            "fields": ["prompt", "voice"],
+        }
+    ],
+    "next_cursor": None,
+}
+_SPENT: dict[str, Any] = {
+    "calls": 12,
+    "unknown": 1,
+    "model": "0.531000",
+    "telephony": "0.168000",
+    "total": "0.699000",
+}
+COSTS: dict[str, Any] = {
+    "from": "2026-11-01",
+    "to": "2026-11-22",
+    "currency": "USD",
+    "items": [{"agent_id": None, "day": "2026-11-22", **_SPENT}],
+    "total": _SPENT,
 }
 NEW_KEY: dict[str, Any] = {"name": "dashboard", "scopes": ["calls:read", "agents:read"]}
 KEY: dict[str, Any] = {

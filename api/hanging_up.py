@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from api.audit import note
+from api.auth import Caller
 from api.errors import Problem
 from bridge.call.ending import EndReason
 from database import call_commands, calls
@@ -12,11 +14,13 @@ from telephony.twilio import TwilioAccount
 
 
 async def hang_up(
-    call: Call, database: Database, notifications: Notifications, twilio: TwilioAccount
+    call: Call, who: Caller, database: Database, notifications: Notifications, twilio: TwilioAccount
 ) -> None:
     """Raises a 409 when the call is over, a 504 when its holder does not react."""
     if call.status in FINAL_STATUSES:
         raise Problem(409, f"The call is over: {call.status}.")
+    async with database.session.begin() as session:
+        await note(session, who, "call.hung_up", call.id)
     if call.answered_at is not None:
         if not await call_commands.ask(database, notifications, call.id, "hangup", {}):
             raise Problem(504, "The process that holds the call did not take the command in 3 s. Try again.")

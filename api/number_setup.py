@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.audit import note
+from api.auth import Caller
 from api.errors import Problem, bad_field, not_found
 from api.variables import missing_variables
 from database import phone_numbers
@@ -37,7 +39,8 @@ async def check_agent(session: AsyncSession, agent_id: str) -> None:
 
 
 class NumberSetup:
-    def __init__(self, database: Database, twilio: TwilioAccount, addresses: Addresses) -> None:
+    def __init__(self, database: Database, twilio: TwilioAccount, addresses: Addresses, who: Caller) -> None:
+        self._who = who
         self._database = database
         self._twilio = twilio
         self._addresses = addresses
@@ -70,6 +73,7 @@ class NumberSetup:
         except (TwilioRefused, TwilioUnreachable):
             async with self._database.session.begin() as session:
                 await phone_numbers.delete_number(session, row.id)
+                await note(session, self._who, "number.deleted", row.id)
             raise
         return row
 
@@ -95,6 +99,7 @@ class NumberSetup:
                 before = msgspec.convert(row.previous_webhooks, Webhooks)
                 await self._twilio.set_webhooks(owned.sid, before)
             await phone_numbers.delete_number(session, number_id)
+            await note(session, self._who, "number.deleted", number_id)
 
     async def _owned(self, number: str, *, buy: bool) -> OwnedNumber:
         owned = await self._twilio.find_number(number)
@@ -121,7 +126,7 @@ class NumberSetup:
         try:
             async with self._database.session.begin() as session:
                 await check_agent(session, agent_id)
-                return await phone_numbers.add_number(
+                row = await phone_numbers.add_number(
                     session,
                     number=number,
                     agent_id=agent_id,
@@ -131,6 +136,8 @@ class NumberSetup:
                     forward_to=forward_to,
                     previous_webhooks=before,
                 )
+                await note(session, self._who, "number.added", row.id)
+                return row
         except IntegrityError as error:
             raise _here_already(number) from error
 

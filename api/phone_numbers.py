@@ -10,6 +10,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api import examples
+from api.audit import note
 from api.auth import SECURITY, Caller, needs
 from api.body import JsonBody
 from api.errors import not_found
@@ -131,7 +132,7 @@ class PhoneNumberController(Controller):
         """
 
         async def work(_: Attempt) -> PhoneNumber:
-            setup = NumberSetup(database, twilio, addresses)
+            setup = NumberSetup(database, twilio, addresses, request.auth)
             return _shown(
                 await setup.add(
                     data.number,
@@ -206,6 +207,8 @@ class PhoneNumberController(Controller):
     )
     async def change(
         self,
+        *,
+        request: Request[Any, Caller, Any],
         number_id: FromPath[str],
         data: Annotated[PhoneNumberChange, Body(examples=example({"agent_id": examples.AGENT_ID}))],
         database: TheDatabase,
@@ -226,7 +229,10 @@ class PhoneNumberController(Controller):
                 row.forward_to = data.forward_to
             if data.fallback_url is not UNSET and data.fallback_url != row.fallback_url:
                 row.fallback_url = data.fallback_url
-                await NumberSetup(database, twilio, addresses).point_here(row.twilio_sid, row.fallback_url)
+                setup = NumberSetup(database, twilio, addresses, request.auth)
+                await setup.point_here(row.twilio_sid, row.fallback_url)
+            given = [name for name in data.__struct_fields__ if getattr(data, name) is not UNSET]
+            await note(session, request.auth, "number.changed", number_id, given)
             return _shown(row)
 
     @delete(
@@ -238,13 +244,14 @@ class PhoneNumberController(Controller):
     )
     async def remove(
         self,
+        request: Request[Any, Caller, Any],
         number_id: FromPath[str],
         database: TheDatabase,
         twilio: TheTwilio,
         addresses: TheAddresses,
     ) -> None:
         """Its webhooks become what they were before. The Twilio account keeps the number, and pays for it."""
-        await NumberSetup(database, twilio, addresses).remove(number_id)
+        await NumberSetup(database, twilio, addresses, request.auth).remove(number_id)
 
 
 def _shown(row: PhoneNumberRow) -> PhoneNumber:

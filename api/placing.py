@@ -8,12 +8,15 @@ from typing import Annotated, Any
 import structlog
 from msgspec import Meta, Struct
 
+from api.audit import note
+from api.auth import Caller
 from api.errors import bad_field, twilio_problem
 from api.idempotency import Attempt
 from api.variables import missing_variables
 from bridge.call.ending import EndReason
-from database import calls
+from database import calls, guards
 from database.agents import StoredAgent, find_agent
+from database.guards import Guards
 from database.models import Call, PhoneNumber
 from database.phone_numbers import own_numbers
 from database.session import Database
@@ -28,9 +31,7 @@ log = structlog.get_logger(__name__)
 
 class NewCall(Struct, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     agent_id: Annotated[str, Meta(min_length=1, max_length=100)]
-    to: Annotated[
-        str, Meta(min_length=1, max_length=64, description="E.164, in a country of your own numbers.")
-    ]
+    to: Annotated[str, Meta(min_length=1, max_length=64, description="E.164, and allowed by the guards.")]
     from_: (
         Annotated[
             str, Meta(max_length=64, description="One of your numbers; by default the agent's oldest one.")
@@ -48,26 +49,17 @@ class NewCall(Struct, kw_only=True, forbid_unknown_fields=True, rename={"from_":
 
 
 class Placing:
-    def __init__(self, database: Database, twilio: TwilioAccount, addresses: Addresses) -> None:
+    def __init__(self, database: Database, twilio: TwilioAccount, addresses: Addresses, who: Caller) -> None:
+        self._who = who
         self._database = database
         self._twilio = twilio
         self._addresses = addresses
 
     async def place(self, wanted: NewCall, attempt: Attempt) -> Call:
         """The call, dialled or (when Twilio did not say) queued. What Twilio refuses is a 422."""
-        agent, caller_id = await self._checked(wanted)
+        agent, caller_id, limits = await self._checked(wanted)
         attempt.done_something = True
-        call = await calls.create_outbound(
-            self._database,
-            agent_id=agent.id,
-            agent_version=agent.version,
-            phone_number_id=caller_id.id,
-            from_=caller_id.number,
-            to=wanted.to,
-            variables=dict(wanted.variables),
-            metadata=wanted.metadata,
-            max_call_seconds=wanted.max_call_seconds,
-        )
+        call = await self._added(wanted, agent, caller_id, limits)
         await self._dial(call, wanted.max_call_seconds or agent.config.max_call_seconds)
         return await calls.by_id(self._database, call.id) or call
 
@@ -93,19 +85,47 @@ class Placing:
         else:
             await calls.mark_dialled(self._database, call.id, call_sid)
 
-    async def _checked(self, wanted: NewCall) -> tuple[StoredAgent, PhoneNumber]:
+    async def _added(
+        self, wanted: NewCall, agent: StoredAgent, caller_id: PhoneNumber, limits: Guards
+    ) -> Call:
+        """The call's row, counted and added in one transaction."""
+        async with self._database.session.begin() as session:
+            if why := await guards.why_too_much(session, limits, wanted.to):
+                raise bad_field("to", why)
+            call = await calls.create_outbound(
+                session,
+                agent_id=agent.id,
+                agent_version=agent.version,
+                phone_number_id=caller_id.id,
+                from_=caller_id.number,
+                to=wanted.to,
+                variables=dict(wanted.variables),
+                metadata=wanted.metadata,
+                max_call_seconds=wanted.max_call_seconds,
+            )
+            await note(session, self._who, "call.placed", call.id)
+            return call
+
+    async def _checked(self, wanted: NewCall) -> tuple[StoredAgent, PhoneNumber, Guards]:
         async with self._database.session() as session:
+            limits = await guards.current(session)
             agent = await find_agent(session, wanted.agent_id)
             ours = await own_numbers(session)
         if agent is None:
             raise bad_field("agent_id", "there is no such agent")
         caller_id = _caller_id(wanted, ours)
-        if why := why_refused(wanted.to, own_numbers=[row.number for row in ours]):
+        if why := why_refused(
+            wanted.to,
+            own_numbers=[row.number for row in ours],
+            countries=limits.countries,
+            allow=limits.allow,
+            deny=limits.deny,
+        ):
             raise bad_field("to", why)
         if missing := missing_variables(agent.config, wanted.variables):
             names = ", ".join(sorted(missing))
             raise bad_field("variables", f"the agent needs a value for: {names}")
-        return agent, caller_id
+        return agent, caller_id, limits
 
 
 TIME_LIMIT_MARGIN_SECONDS = 60

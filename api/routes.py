@@ -6,12 +6,20 @@ from litestar import Controller
 
 from api.agents import AgentController
 from api.api_keys import ApiKeyController
+from api.audit import AuditController
 from api.calls import CallController
+from api.costs import CostController
+from api.guards import GuardController
 from api.phone_numbers import PhoneNumberController
+from api.prices import PriceController
 
 ROUTES: list[type[Controller]] = [
     AgentController,
     PhoneNumberController,
     CallController,
     ApiKeyController,
+    GuardController,
+    AuditController,
+    PriceController,
+    CostController,
 ]

@@ -1,4 +1,5 @@
-"""The life of a call's row, from its creation to its end. Each function is a transaction of its own."""
+"""The life of a call's row, from its creation to its end. Each function that is not given a session is a
+transaction of its own."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from database.models import (
     new_id,
 )
 from database.session import Database
+from database.twilio_prices import first_asked
 
 TOKEN_SECONDS = 60
 """How long the TwiML that we return may be used to attach a media stream."""
@@ -86,7 +88,7 @@ async def create_inbound(
 
 
 async def create_outbound(
-    database: Database,
+    session: AsyncSession,
     *,
     agent_id: str,
     agent_version: int,
@@ -98,25 +100,24 @@ async def create_outbound(
     max_call_seconds: int | None = None,
 ) -> Call:
     """A call that is to be dialled; `queued` until Twilio says otherwise."""
-    async with database.session.begin() as session:
-        call = Call(
-            id=new_id("call"),
-            direction="outbound",
-            status="queued",
-            agent_id=agent_id,
-            agent_version=agent_version,
-            phone_number_id=phone_number_id,
-            from_=from_,
-            to=to,
-            variables=variables,
-            metadata_=metadata,
-            max_call_seconds=max_call_seconds,
-        )
-        session.add(call)
-        await session.flush()
-        await add_event(session, call, "call.created", {"direction": "outbound"})
-        await session.refresh(call)
-        return call
+    call = Call(
+        id=new_id("call"),
+        direction="outbound",
+        status="queued",
+        agent_id=agent_id,
+        agent_version=agent_version,
+        phone_number_id=phone_number_id,
+        from_=from_,
+        to=to,
+        variables=variables,
+        metadata_=metadata,
+        max_call_seconds=max_call_seconds,
+    )
+    session.add(call)
+    await session.flush()
+    await add_event(session, call, "call.created", {"direction": "outbound"})
+    await session.refresh(call)
+    return call
 
 
 async def by_id(database: Database, call_id: str) -> Call | None:
@@ -313,10 +314,12 @@ async def _end(
     reason: EndReason,
     error: dict[str, Any] | None,
 ) -> None:
+    now = utc_now()
     call.status = status
-    call.ended_at = utc_now()
+    call.ended_at = now
     call.ended_reason = call.ended_reason or str(reason)
     call.error = call.error or error
+    call.price_due_at = first_asked(now)
     await session.flush()
     await add_event(
         session,

@@ -9,12 +9,23 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bridge.call.ending import EndReason
+from database import costs
 from database.models import Call as CallRow
 from database.models import CallEvent as CallEventRow
 
 Status = Literal[
     "queued", "initiated", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"
 ]
+
+
+class Cost(Struct, kw_only=True):
+    """What a call costs, in decimals; a part is null while it is not known."""
+
+    currency: Annotated[str, Meta(description="Of `model` and `total`.")]
+    model: Annotated[str, Meta(description="OpenAI's share: its counts times the prices of the day.")] | None
+    telephony: Annotated[str, Meta(description="Twilio's price, once it is rated.")] | None
+    telephony_currency: Annotated[str, Meta(description="That of the Twilio account.")] | None
+    total: Annotated[str, Meta(description="Null if `telephony` is in another currency.")] | None
 
 
 class Call(Struct, kw_only=True, rename={"from_": "from"}):
@@ -37,9 +48,13 @@ class Call(Struct, kw_only=True, rename={"from_": "from"}):
     ended_reason: Annotated[EndReason | None, Meta(description="Why it ended; `null` while it has not.")]
     answered_by: Annotated[str | None, Meta(description="Not determined yet: always `null`.")]
     usage: Annotated[dict[str, Any], Meta(description="OpenAI's token counts, summed.")] | None
-    cost: Annotated[dict[str, Any] | None, Meta(description="Not computed yet: always `null`.")]
+    cost: Cost | None
     latency: Annotated[dict[str, Any], Meta(description="How long the caller waited, and for whom.")] | None
     error: Annotated[dict[str, Any], Meta(description="Twilio's or OpenAI's `code` and a `message`.")] | None
+    content_erased_at: (
+        Annotated[dt.datetime, Meta(description="When what was said was deleted, on request or for its age.")]
+        | None
+    )
 
 
 class CallEvent(Struct, kw_only=True):
@@ -72,9 +87,20 @@ def shown_call(row: CallRow) -> Call:
         ended_reason=EndReason(row.ended_reason) if row.ended_reason and row.ended_at else None,
         answered_by=row.answered_by,
         usage=row.usage,
-        cost=row.cost,
+        cost=None if row.cost is None else _shown_cost(row.cost),
         latency=row.latency,
         error=row.error,
+        content_erased_at=row.content_erased_at,
+    )
+
+
+def _shown_cost(cost: dict[str, Any]) -> Cost:
+    return Cost(
+        currency=costs.CURRENCY,
+        model=cost.get("model"),
+        telephony=cost.get("telephony"),
+        telephony_currency=cost.get("telephony_currency"),
+        total=costs.total(cost),
     )
 
 

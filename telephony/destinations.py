@@ -44,19 +44,46 @@ def countries_of(numbers: Iterable[str]) -> set[str]:
     return {country for number in numbers if (country := country_of(number))}
 
 
-def why_refused(to: str, *, own_numbers: Collection[str]) -> str | None:
-    """In words for the operator why `to` is not dialled; None when it may be. `own_numbers` are E.164."""
+def why_refused(
+    to: str,
+    *,
+    own_numbers: Collection[str],
+    countries: Collection[str] | None = None,
+    allow: Collection[str] = (),
+    deny: Collection[str] = (),
+) -> str | None:
+    """In words for the operator why `to` is not dialled; None when it may be. `own_numbers` are E.164.
+
+    `countries` (ISO 3166): None for those of the own numbers. `allow` and `deny` hold numbers, and beginnings
+    of numbers with a star; if anything is in `allow`, only that is dialled, in whatever country. Nothing
+    opens premium, satellite, emergency and short numbers.
+    """
+    allowed = countries_of(own_numbers) if countries is None else set(countries)
     if not to.startswith("+"):
-        return _refusal_without_country_code(to, countries_of(own_numbers))
+        return _refusal_without_country_code(to, allowed)
     try:
         number = phonenumbers.parse(to)
     except phonenumbers.NumberParseException:
         return "It is not a phone number. Write it in E.164, such as +14155550100."
+    why = _refusal_of_kind(number)
     if to != phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164):
-        return "It is not written in E.164: a plus and digits only, such as +14155550100."
-    if to in own_numbers:
-        return "It is one of your own numbers: the agent would be talking to an agent."
-    return _refusal_of_kind(number) or _refusal_of_country(number, countries_of(own_numbers))
+        why = "It is not written in E.164: a plus and digits only, such as +14155550100."
+    elif to in own_numbers:
+        why = "It is one of your own numbers: the agent would be talking to an agent."
+    elif why is None and _matches(to, deny):
+        why = "Your guards deny this number: see /v1/guards."
+    elif why is None and not allow:
+        why = _refusal_of_country(number, allowed, own=countries is None)
+    elif why is None and not _matches(to, allow):
+        why = "It is not among the numbers that your guards allow: see /v1/guards."
+    return why
+
+
+def _matches(number: str, patterns: Collection[str]) -> bool:
+    return any(
+        number.startswith(pattern[:-1]) if pattern.endswith("*") else number == pattern
+        for pattern in patterns
+    )
 
 
 def _refusal_without_country_code(to: str, countries: set[str]) -> str:
@@ -91,7 +118,7 @@ def _refusal_of_kind(number: PhoneNumber) -> str | None:
     return why
 
 
-def _refusal_of_country(number: PhoneNumber, countries: set[str]) -> str | None:
+def _refusal_of_country(number: PhoneNumber, countries: set[str], *, own: bool) -> str | None:
     country = phonenumbers.region_code_for_number(number)
     if country in countries:
         return None
@@ -100,5 +127,8 @@ def _refusal_of_country(number: PhoneNumber, countries: set[str]) -> str | None:
         phonenumbers.number_type(number) in (PhoneNumberType.TOLL_FREE, PhoneNumberType.PERSONAL_NUMBER)
     ):
         return None
-    allowed = ", ".join(sorted(countries)) or "none: you have no number whose country is known"
-    return f"Only the countries of your own numbers may be called ({allowed}), and it belongs to {country}."
+    named = ", ".join(sorted(countries))
+    if not own:
+        return f"Your guards allow only these countries ({named or 'none'}), and it belongs to {country}."
+    named = named or "none: you have no number whose country is known"
+    return f"Only the countries of your own numbers may be called ({named}), and it belongs to {country}."

@@ -10,6 +10,7 @@ from bridge.call.agent import AgentConfig, AgentSnapshot
 from bridge.call.variables import fill
 from database.agents import find_version
 from database.models import Call
+from database.prices import prices_on
 from database.session import Database
 
 
@@ -17,12 +18,17 @@ async def agent_of(database: Database, call: Call) -> AgentSnapshot:
     """The version that the call was made on, with the call's variables filled in."""
     async with database.session() as session:
         config = await find_version(session, call.agent_id, call.agent_version)
-    if config is None:
-        raise LookupError(f"{call.id} runs on a version of its agent that is not there")
+        if config is None:
+            raise LookupError(f"{call.id} runs on a version of its agent that is not there")
+        day = call.created_at.astimezone(dt.UTC).date()
+        prices = await prices_on(
+            session, day, model=config.model, transcription_model=config.transcription_model
+        )
     return AgentSnapshot(
         agent_id=call.agent_id,
         version=call.agent_version,
         config=filled(config, call, dt.datetime.now(dt.UTC)),
+        prices=prices,
     )
 
 

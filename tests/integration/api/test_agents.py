@@ -125,16 +125,17 @@ async def test_an_agent_with_numbers_is_not_deleted(
 async def test_a_deleted_agent_is_gone_but_its_calls_stay(
     client: httpx.AsyncClient, agent: Json, database: Database
 ) -> None:
-    call = await calls.create_outbound(
-        database,
-        agent_id=agent["id"],
-        agent_version=1,
-        phone_number_id=None,
-        from_="+14155550100",
-        to="+14155550199",
-        variables={},
-        metadata={},
-    )
+    async with database.session.begin() as session:
+        call = await calls.create_outbound(
+            session,
+            agent_id=agent["id"],
+            agent_version=1,
+            phone_number_id=None,
+            from_="+14155550100",
+            to="+14155550199",
+            variables={},
+            metadata={},
+        )
     assert (await client.delete(f"/v1/agents/{agent['id']}")).status_code == 204
     for path in ("", "/versions"):
         assert (await client.get(f"/v1/agents/{agent['id']}{path}")).status_code == 404

@@ -88,16 +88,17 @@ async def test_a_late_order_to_let_go_does_not_reach_the_stream_it_was_given_for
 
 
 async def dialled(door: Door, agent_id: str) -> Call:
-    call = await calls.create_outbound(
-        door.database,
-        agent_id=agent_id,
-        agent_version=1,
-        phone_number_id="number_1",
-        from_=NUMBER,
-        to=CALLER,
-        variables={},
-        metadata={},
-    )
+    async with door.database.session.begin() as session:
+        call = await calls.create_outbound(
+            session,
+            agent_id=agent_id,
+            agent_version=1,
+            phone_number_id="number_1",
+            from_=NUMBER,
+            to=CALLER,
+            variables={},
+            metadata={},
+        )
     await calls.mark_dialled(door.database, call.id, "CA9")
     return call
 

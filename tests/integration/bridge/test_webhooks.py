@@ -77,16 +77,17 @@ async def test_when_full_the_caller_hears_what_the_number_says(door: Door) -> No
 
 
 async def dialled(door: Door, agent_id: str, call_sid: str | None = "CA9") -> Call:
-    call = await calls.create_outbound(
-        door.database,
-        agent_id=agent_id,
-        agent_version=1,
-        phone_number_id="number_1",
-        from_=NUMBER,
-        to=CALLER,
-        variables={},
-        metadata={},
-    )
+    async with door.database.session.begin() as session:
+        call = await calls.create_outbound(
+            session,
+            agent_id=agent_id,
+            agent_version=1,
+            phone_number_id="number_1",
+            from_=NUMBER,
+            to=CALLER,
+            variables={},
+            metadata={},
+        )
     if call_sid is not None:
         await calls.mark_dialled(door.database, call.id, call_sid)
     return call
