@@ -5,11 +5,15 @@ from __future__ import annotations
 from litestar.di import NamedDependency
 
 from database.notifications import Notifications
+from database.secret_box import SecretBox
 from database.session import Database
+from outgoing.address_guard import AddressGuard
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
 
 TheDatabase = NamedDependency[Database]
 TheNotifications = NamedDependency[Notifications]
+TheSecretBox = NamedDependency[SecretBox]
+TheAddressGuard = NamedDependency[AddressGuard]
 TheTwilio = NamedDependency[TwilioAccount]
 TheAddresses = NamedDependency[Addresses]

@@ -51,11 +51,14 @@ class AddressGuard:
 
         A name with any private address is refused as a whole: it would change its mind at the next look.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        addresses = await self.look_up(host, port)
         if not self.allows(host, port) and not all(is_public(address) for address in addresses):
             raise AddressRefused(f"{host} is not on the public internet; {MEND}")
         return addresses
+
+    async def look_up(self, host: str, port: int) -> list[str]:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 def port_of(url: httpx.URL) -> int:

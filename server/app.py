@@ -56,6 +56,7 @@ def create_app(parts: Parts) -> Litestar:
                 "addresses": parts.addresses,
                 "twilio": parts.twilio,
                 "secret_box": parts.secret_box,
+                "address_guard": parts.address_guard,
                 "live_calls": parts.live_calls,
                 "signatures": parts.signatures,
                 "stream_tokens": parts.stream_tokens,

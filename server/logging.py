@@ -80,6 +80,7 @@ def configure_logging(level: str, log_format: str, secrets: Iterable[str], **alw
         "websockets",
         "alembic",
         "asyncio",
+        "pgqueuer",
     ):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.clear_contextvars()

@@ -9,10 +9,13 @@ from bridge.web.stream_token import StreamTokens
 from database.notifications import Notifications
 from database.secret_box import SecretBox
 from database.session import Database
+from notify.sender import WebhookSender
+from outgoing.address_guard import AddressGuard
 from server.health import Health
 from server.metrics import Metrics
 from server.metrics_page import MetricsPage
 from server.settings import Settings
+from server.version import __version__
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
 
@@ -31,6 +34,14 @@ class Parts:
         self.twilio = TwilioAccount(
             settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
         )
+        self.address_guard = AddressGuard(settings.outgoing_allowed_hosts)
+        self.webhooks = WebhookSender(
+            database=self.database,
+            notifications=self.notifications,
+            secret_box=self.secret_box,
+            guard=self.address_guard,
+            user_agent=f"Callbridge/{__version__}",
+        )
         self.live_calls = LiveCalls(
             database=self.database,
             notifications=self.notifications,
@@ -48,6 +59,7 @@ class Parts:
     async def start(self) -> None:
         await self.notifications.start()
         self.live_calls.start()
+        self.webhooks.start()
         await self.health.start()
 
     async def drain(self) -> None:
@@ -57,6 +69,7 @@ class Parts:
 
     async def close(self) -> None:
         await self.live_calls.aclose()
+        await self.webhooks.stop()
         await self.health.stop()
         await self.notifications.stop()
         await self.twilio.close()

@@ -74,6 +74,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Live calls per process."""
     drain_seconds: float
     """How long SIGTERM lets calls finish."""
+    outgoing_allowed_hosts: tuple[str, ...]
+    """`host` or `host:port`: webhooks may go there though it is not public, and over plain http."""
     log_level: str
     log_format: str
 
@@ -193,6 +195,7 @@ def _read(reader: _Reader, mode: Mode) -> Settings:
         ).rstrip("/"),
         max_calls=int(reader.number("MAX_CALLS", default_max_calls(workers), least=1, most=10_000)),
         drain_seconds=reader.number("DRAIN_SECONDS", 10, least=0, most=86_400, whole=False),
+        outgoing_allowed_hosts=_allowed_hosts(reader),
         log_level=reader.choice("LOG_LEVEL", "info", LOG_LEVELS),
         log_format=reader.choice("LOG_FORMAT", "console" if os.isatty(2) else "json", LOG_FORMATS),
     )
@@ -250,6 +253,16 @@ def _secret_key(reader: _Reader) -> tuple[str, ...]:
             "take `openssl rand -hex 32`."
         )
     return keys
+
+
+def _allowed_hosts(reader: _Reader) -> tuple[str, ...]:
+    hosts = reader.listed("OUTGOING_ALLOWED_HOSTS")
+    wrong = [host for host in hosts if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", host)]
+    if wrong:
+        reader.problems.append(
+            f"OUTGOING_ALLOWED_HOSTS must list hosts, such as localhost or 10.0.0.7:8080, not {wrong[0]!r}."
+        )
+    return hosts
 
 
 def _wrong_url(value: str) -> str | None:

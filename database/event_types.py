@@ -1,0 +1,29 @@
+"""The names of what happens on a call. More may come; none changes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+EventType = Literal[
+    "call.created",
+    "call.ringing",
+    "call.answered",
+    "call.transferred",
+    "call.ended",
+    "stream.started",
+    "stream.lost",
+    "stream.resumed",
+    "model.connected",
+    "model.error",
+    "model.lost",
+    "model.resumed",
+    "agent.started_speaking",
+    "agent.interrupted",
+    "caller.started_speaking",
+    "caller.stopped_speaking",
+    "transcript.line",
+    "dtmf.received",
+    "tool.called",
+    "tool.returned",
+    "recording.ready",
+]
