@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.call.tools import EndCallTool, Tool
+
 DEFAULT_MODEL = "gpt-realtime-2.1"
 DEFAULT_TRANSCRIPTION_MODEL = "gpt-live-transcribe"
 DEFAULT_VOICE = "ash"
@@ -74,10 +76,6 @@ class Reasoning(Struct, kw_only=True, forbid_unknown_fields=True):
             description="More effort, longer silences before an answer.",
         ),
     ] = "low"
-
-
-class EndCallTool(Struct, tag_field="type", tag="end_call", kw_only=True, forbid_unknown_fields=True):
-    """Lets the agent hang up once its goodbye has been heard."""
 
 
 E164 = r"^\+[1-9][0-9]{6,14}$"
@@ -159,8 +157,8 @@ class AgentConfig(Struct, kw_only=True, forbid_unknown_fields=True):
         | None
     ) = DEFAULT_TRANSCRIPTION_MODEL
     tools: Annotated[
-        list[EndCallTool], Meta(max_length=64, description="What the agent can do besides talking.")
-    ] = msgspec.field(default_factory=lambda: [EndCallTool()])
+        list[Tool], Meta(max_length=64, description="What the agent can do besides talking.")
+    ] = msgspec.field(default_factory=lambda: list[Tool]([EndCallTool()]))
     max_call_seconds: Annotated[
         int, Meta(ge=10, le=14_400, description="After this the agent says goodbye and hangs up.")
     ] = 3600

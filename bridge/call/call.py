@@ -26,6 +26,7 @@ from bridge.call.engine import (
 )
 from bridge.call.events import Event
 from bridge.call.limits import LIMITS, CallLimits
+from bridge.call.tool_calls import ToolCalls
 
 
 class Call:
@@ -58,6 +59,7 @@ class Call:
         self._clock = CallClock()
         self._line = CallerLine(engine)
         self._talk = Conversation(agent.config, engine, self._line, self._clock, self._out, agent.prices)
+        self._tools = ToolCalls(agent.config, engine, self._talk, self._clock, self._out, limits)
 
         self._on_the_line = False
         self._opened_at: float | None = None
@@ -109,6 +111,10 @@ class Call:
             self._talk.take_stock()
             self._end_protection()
             self._end_when_done()
+        elif isinstance(event, events.ToolReturned):
+            self._clock.now = now
+            self._tool_returned(event)
+            self._talk.take_stock()
         self.deadline = self._next_deadline()
         return self._take_out()
 
@@ -127,6 +133,8 @@ class Call:
                 self._model_failed(self._engine.closed(event.code, event.reason))
             case events.DeadlinePassed():
                 self._deadline_passed()
+            case events.ToolReturned():
+                self._tool_returned(event)
             case _ if self._gone is None:
                 self._take_in_from_outside(event)
             case _:
@@ -250,11 +258,9 @@ class Call:
             self._send(self._engine.speak(None, purpose="retry"))
 
     def _tool_called(self, event: ToolCalled) -> None:
-        self._talk.record("tool.called", name=event.name)
+        self._talk.record("tool.called", name=event.name, tool_call_id=event.tool_call_id)
         if event.name != "end_call":
-            answer = f"There is no tool named {event.name!r}."
-            self._send(self._engine.tool_returned(event.tool_call_id, answer))
-            self._send(self._engine.speak(None, purpose="tools"))
+            self._tools.called(event)
         elif self._closing is not None or self._gone is not None:
             return
         elif self._talk.spoke_last:
@@ -263,6 +269,12 @@ class Call:
             self._close(EndReason.AGENT_HUNG_UP, spoken=False)
             self._send(self._engine.tool_returned(event.tool_call_id, GOODBYE))
             self._send(self._engine.speak(None, purpose="farewell"))
+
+    def _tool_returned(self, event: events.ToolReturned) -> None:
+        """What a tool did is known even after the call; whether the model is told depends on its being
+        there."""
+        listens = self._ready and not self.ended and self._gone is None
+        self._tools.returned(event, listens=listens, goes_on=self._closing is None)
 
     # How it ends
 
@@ -368,6 +380,8 @@ class Call:
             self._close_with_words(EndReason.MAX_DURATION)
         elif _is_past(self._silent_at(), now):
             self._close_with_words(EndReason.CALLER_SILENT)
+        elif _is_past(self._filler_at(), now):
+            self._tools.fill_silence()
 
     def _next_deadline(self) -> float | None:
         if self.ended:
@@ -378,7 +392,7 @@ class Call:
         if self._closing is not None:
             waits.append(self._closing.until)
         else:
-            waits += [self._over_at(), self._silent_at()]
+            waits += [self._over_at(), self._silent_at(), self._filler_at()]
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _ready_by(self) -> float | None:
@@ -395,7 +409,14 @@ class Call:
         talk = self._talk
         if self._closing is not None or talk.quiet_since is None or not talk.silent or not self._on_the_line:
             return None
+        if self._tools.any_running:
+            return None
         return talk.quiet_since + self._agent.caller_silent_seconds
+
+    def _filler_at(self) -> float | None:
+        if self._closing is not None or not self._ready or not self._on_the_line:
+            return None
+        return self._tools.filler_due_at()
 
     def _send(self, frames: list[str]) -> None:
         self._out.extend(SendToModel(frame) for frame in frames)

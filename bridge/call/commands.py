@@ -55,6 +55,15 @@ class SaveTotals(Struct, frozen=True):
     """The voice model's share, US dollars. None: unknown, for want of a price."""
 
 
+class RunTool(Struct, frozen=True):
+    """Do what a function tool is for. `ToolReturned` is expected back, once, even after the call's end."""
+
+    tool_call_id: str
+    name: str
+    arguments: str
+    """JSON as the model wrote it; may be broken."""
+
+
 class EndCall(Struct, frozen=True):
     """The call is over; comes once, last. The reason is committed, then:
 
@@ -68,4 +77,4 @@ class EndCall(Struct, frozen=True):
     """The voice model's own `{code, message}`, where it was its fault."""
 
 
-Command = SendToPhone | SendToModel | CloseModel | Record | SaveLine | SaveTotals | EndCall
+Command = SendToPhone | SendToModel | CloseModel | Record | SaveLine | SaveTotals | RunTool | EndCall

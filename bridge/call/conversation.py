@@ -24,6 +24,7 @@ from bridge.call.engine import (
     ResponseStarted,
     UsageCounted,
 )
+from bridge.call.events import ToolReturned
 from bridge.call.playback import Settled
 from bridge.call.speaking import Speaking
 from bridge.call.transcript import Transcript
@@ -212,6 +213,24 @@ class Conversation:
     def cost(self) -> Decimal | None:
         """The voice model's share so far, US dollars; None: unknown."""
         return cost_of(self._usage, self._prices)
+
+    def tool_called(self, item_id: str) -> None:
+        self._transcript.tool_called(item_id, self._clock.offset_ms())
+
+    def tool_returned(self, item_id: str, name: str, event: ToolReturned) -> None:
+        """The operator learns what became of it; what it said is between it and the model."""
+        self.quiet_since = self._clock.now
+        outcome = "done" if event.ok else "failed" if event.status is None else f"failed, {event.status}"
+        line = f"{name}: {outcome} after {event.duration_ms} ms"
+        self._transcript.tool_returned(item_id, line, self._clock.offset_ms())
+        self.record(
+            "tool.returned",
+            name=name,
+            tool_call_id=event.tool_call_id,
+            ok=event.ok,
+            status=event.status,
+            duration_ms=event.duration_ms,
+        )
 
     # What was heard
 

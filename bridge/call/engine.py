@@ -151,8 +151,8 @@ class Engine(Protocol):
 
     def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
         """Ask the model to speak, when it next can: `greeting` (dropped when the caller was first), `tools`
-        (dropped when the model has seen the results anyway), `retry`, `farewell`. A later wish replaces one
-        of the same purpose."""
+        (dropped when the model has seen the results anyway), `filler` (while a tool runs; dropped when
+        anything else is said), `retry`, `farewell`. A later wish replaces one of the same purpose."""
         ...
 
     def interrupted(self, item_id: str, heard_ms: int, received_ms: int) -> list[str]:

@@ -63,6 +63,18 @@ class HangUpRequested(Struct, frozen=True):
     reason: EndReason = EndReason.OPERATOR_HUNG_UP
 
 
+class ToolReturned(Struct, frozen=True):
+    """What became of a `RunTool`."""
+
+    tool_call_id: str
+    output: str
+    """For the model, also where it failed."""
+    ok: bool
+    status: int | None
+    """Of HTTP; None: there was no answer, or no request."""
+    duration_ms: int
+
+
 class CallOver(Struct, frozen=True):
     """Twilio's status callback says that the call has ended."""
 
@@ -82,6 +94,7 @@ Event = (
     | ModelClosed
     | ModelUnreachable
     | HangUpRequested
+    | ToolReturned
     | CallOver
     | DeadlinePassed
 )

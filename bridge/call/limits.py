@@ -12,6 +12,8 @@ class CallLimits(Struct, frozen=True):
     """For the model to begin its closing words."""
     farewell: float = 30.0
     """For closing words in all."""
+    filler: float = 1.0
+    """Of silence while a tool runs; then its `say_while_running` is said."""
     last_mark: float = 2.0
     """Beyond the length of the audio that is still to be played."""
     last_words: float = 2.0

@@ -112,6 +112,15 @@ class Transcript:
             line.text_is_final = True
         line.dirty = True
 
+    def tool_called(self, item_id: str, start_ms: int) -> None:
+        """It stands where it was called; its line is written when it has returned."""
+        self.place(item_id, None, "tool")
+        self._lines[item_id].start_ms = start_ms
+
+    def tool_returned(self, item_id: str, outcome: str, end_ms: int) -> None:
+        line = self._line(item_id, "tool")
+        line.text, line.text_is_final, line.end_ms, line.dirty = outcome, True, end_ms, True
+
     def changes(self, now_ms: int) -> list[SaveLine | Record]:
         """Lines to save, and those that have become final. `now_ms`: offset from the answer."""
         out: list[SaveLine | Record] = []

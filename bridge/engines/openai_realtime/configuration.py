@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bridge.call.agent import AgentConfig, ServerVad
+from bridge.call.tools import FunctionTool, Tool
 from bridge.engines.openai_realtime.catalogue import MODELS
 
 END_CALL: dict[str, Any] = {
@@ -60,7 +61,7 @@ def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> di
             },
             "output": {"format": PCMU, "voice": agent.voice, "speed": agent.speed},
         },
-        "tools": [END_CALL for _ in agent.tools],
+        "tools": [_tool(tool) for tool in agent.tools],
         "tool_choice": "auto",
     }
     model = MODELS.get(agent.model)
@@ -69,6 +70,21 @@ def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> di
     return wanted
 
 
+def _tool(tool: Tool) -> dict[str, Any]:
+    if not isinstance(tool, FunctionTool):
+        return END_CALL
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+
+
 def greeting(words: str) -> str:
     """Instructions of the one response that greets; they stand in for the session's own meanwhile."""
-    return f'The caller has just been connected. Say exactly this, and nothing else: "{words}"'
+    return f"The caller has just been connected. {filler(words)}"
+
+
+def filler(words: str) -> str:
+    return f'Say exactly this, and nothing else: "{words}"'

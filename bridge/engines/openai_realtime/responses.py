@@ -28,7 +28,9 @@ class Wish(Struct):
     """A response that the server began by itself says it already."""
 
     def overtaken(self) -> None:
-        if self.purpose in ("answer", "greeting", "retry") or (self.purpose == "tools" and self.seen):
+        if self.purpose in ("answer", "greeting", "retry", "filler") or (
+            self.purpose == "tools" and self.seen
+        ):
             self.covered = True
 
 
@@ -49,6 +51,8 @@ class Responses:
         return self._active
 
     def want(self, purpose: str, instructions: str | None) -> list[str]:
+        if purpose == "tools":
+            self._wishes.pop("filler", None)
         self._wishes[purpose] = Wish(purpose, instructions)
         return self.next()
 
@@ -71,7 +75,7 @@ class Responses:
         response: dict[str, Any] = {"metadata": {"request": event_id}}
         if wish.instructions is not None:
             response["instructions"] = wish.instructions
-        if purpose == "farewell":
+        if purpose in ("farewell", "filler"):
             response["tool_choice"] = "none"
         request = {"type": "response.create", "event_id": event_id, "response": response}
         return [msgspec.json.encode(request).decode()]

@@ -84,6 +84,8 @@ class RealtimeSession:
     def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
         if purpose == "greeting" and instructions is not None:
             instructions = configuration.greeting(instructions)
+        elif purpose == "filler" and instructions is not None:
+            instructions = configuration.filler(instructions)
         return self._responses.want(purpose, instructions)
 
     def interrupted(self, item_id: str, heard_ms: int, received_ms: int) -> list[str]:

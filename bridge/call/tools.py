@@ -1,0 +1,81 @@
+"""What an agent can do besides talking, as the operator writes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+
+class EndCallTool(Struct, tag_field="type", tag="end_call", kw_only=True, forbid_unknown_fields=True):
+    """Lets the agent hang up once its goodbye has been heard."""
+
+
+class KeptSecret(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A secret that is set and never shown. Sent back, it stays as it is."""
+
+    set: Literal[True]
+
+
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+HeaderValue = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[!-~]([\t -~]*[!-~])?$")]
+
+
+class ToolWebhook(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Your address that does the work."""
+
+    url: Annotated[
+        str,
+        Meta(min_length=1, max_length=2000, description="https, and on the public internet."),
+    ]
+    method: Annotated[
+        Literal["GET", "POST", "PUT", "PATCH", "DELETE"],
+        Meta(description="With GET the arguments are the query; otherwise the body is JSON."),
+    ] = "POST"
+    headers: Annotated[
+        dict[HeaderName, HeaderValue | KeptSecret],
+        Meta(max_length=20, description='Secret: encrypted, and read back as `{"set": true}`.'),
+    ] = msgspec.field(default_factory=dict[str, "str | KeptSecret"])
+    timeout_seconds: Annotated[
+        float, Meta(ge=1, le=60, description="For the answer, repeated requests included.")
+    ] = 10
+    safe_to_retry: Annotated[
+        bool,
+        Meta(
+            description="The same request may come twice without harm, so it is sent again when nobody was"
+            " reached or the answer was 5xx. A GET always is."
+        ),
+    ] = False
+
+
+class FunctionTool(Struct, tag_field="type", tag="function", kw_only=True, forbid_unknown_fields=True):
+    """A function of yours, behind a webhook, that the agent calls when it sees fit."""
+
+    name: Annotated[
+        str,
+        Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="By which the model calls it; one of a kind."),
+    ]
+    webhook: ToolWebhook
+    description: Annotated[
+        str, Meta(max_length=4000, description="For the model: what it does, and when to use it.")
+    ] = ""
+    parameters: Annotated[
+        dict[str, Any],
+        Meta(description="JSON Schema of an object; arguments that do not fit are never sent to you."),
+    ] = msgspec.field(default_factory=lambda: dict(NO_PARAMETERS))
+    say_while_running: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=500,
+                description="Said, word for word, when the tool has kept the caller waiting for a second.",
+            ),
+        ]
+        | None
+    ) = None
+
+
+NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+Tool = EndCallTool | FunctionTool
