@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test lint format unit speech lock measure-start measure-heard soak test-caddy test-containers test-speech clean
+.PHONY: help run test lint format unit speech bench bench-quick bench-leaks lock measure-start measure-heard soak test-caddy test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,15 @@ measure-heard: .venv/.test ## how well it is known what the caller heard of an i
 soak: .venv/.test ## fifty phones call for two minutes: no error, no lost line, nothing left over
 	@$(BIN)/python -m bench.soak
 
+bench: .venv/.bench ## the bridge beside Node, C and plain Litestar, all features on; wants two idle cores, 15 minutes
+	@$(BIN)/python -m bench.run --write
+
+bench-quick: .venv/.bench ## the same in 8 minutes; writes nothing
+	@$(BIN)/python -m bench.run --quick
+
+bench-leaks: .venv/.bench ## a minute of calls coming and going: fails on memory, files or model sessions left behind
+	@$(BIN)/python -m bench.run --leaks
+
 lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	@test -n "$(UV)" || { $(PYTHON) -m venv .venv-tools && .venv-tools/bin/pip install -q 'uv>=0.9'; }
 	@for lock in 'serve:' 'run:--group practice' 'test:--group practice --group test'; do \
@@ -60,6 +69,8 @@ lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newes
 		--no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml $${lock#*:} -o requirements/$${lock%%:*}.lock || exit 1; done
 	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) --group pyproject.toml:speech -c requirements/test.lock -o requirements/speech.lock
+	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		$(if $(UPGRADE),--upgrade) --group pyproject.toml:bench -c requirements/test.lock -o requirements/bench.lock
 
 clean: ## remove what was installed and made, the practice data too
 	rm -rf .venv .venv-tools .callbridge .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -74,6 +85,10 @@ clean: ## remove what was installed and made, the practice data too
 
 .venv/.speech: requirements/speech.lock .venv/.test
 	@$(call install,requirements/speech.lock)
+	@touch $@
+
+.venv/.bench: requirements/bench.lock .venv/.test
+	@$(call install,requirements/bench.lock)
 	@touch $@
 
 # Hashes are verified either way; pip, which nothing here needs afterwards, goes again: 25 MB.

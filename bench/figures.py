@@ -1,0 +1,89 @@
+"""Several runs of one bridge in one scenario as one row."""
+
+from __future__ import annotations
+
+import statistics
+
+from msgspec import Struct
+
+from bench.load.spec import Latency, Result, Window
+from bench.processes import POSTGRES
+
+
+class Row(Struct, kw_only=True):
+    """Medians of the runs; latencies are of the run whose pass-through was quietest."""
+
+    bridge: str
+    cpu_us: float
+    """Of the bridge alone, per call-second."""
+    postgres_us: float
+    caddy_us: float
+    rss_kb: float
+    load_cpu: float
+    window: Window
+    last: Result
+    runs: list[Result]
+
+    @property
+    def lost(self) -> int:
+        """Frames, both ways, of all runs."""
+        return sum(
+            run.caller_frames_lost
+            + run.caller_frames_lost_at_start
+            + run.caller_frames_lost_at_end
+            + run.caller_frames_disordered
+            + run.agent_frames_lost
+            + run.agent_frames_disordered
+            for run in self.runs
+        )
+
+    @property
+    def frames(self) -> int:
+        return sum(run.caller_frames + run.agent_frames for run in self.runs)
+
+    @property
+    def sessions_left(self) -> int:
+        return sum(run.sessions_left for run in self.runs)
+
+    @property
+    def calls_failed(self) -> int:
+        return sum(run.calls_failed for run in self.runs)
+
+
+def row(bridge: str, runs: list[Result]) -> Row:
+    quietest = min(runs, key=lambda run: run.windows[-1].up_control.p99)
+    windows = [run.windows[-1] for run in runs]
+
+    def cpu(name: str) -> float:
+        return statistics.median(window.cpu_us.get(name, 0.0) for window in windows)
+
+    return Row(
+        bridge=bridge,
+        cpu_us=cpu("bridge"),
+        postgres_us=cpu(POSTGRES),
+        caddy_us=cpu("caddy"),
+        rss_kb=statistics.median(window.rss_kb for window in windows),
+        load_cpu=max(window.load_cpu for window in windows),
+        window=quietest.windows[-1],
+        last=quietest,
+        runs=runs,
+    )
+
+
+def ratio(value: float, to: float) -> float | None:
+    return value / to if to else None
+
+
+def times_control(latency: Latency, control: Latency) -> tuple[float | None, float | None]:
+    """p50 and p99."""
+    return ratio(latency.p50, control.p50), ratio(latency.p99, control.p99)
+
+
+def calls_within(run: Result, limit_ms: float) -> int:
+    """The most calls that a growing run carried before p99 passed the limit."""
+    carried = 0
+    for window in run.windows:
+        if window.up.p99 > limit_ms * 1000:
+            break
+        carried = round(window.calls)
+    return carried

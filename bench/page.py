@@ -1,0 +1,55 @@
+"""docs/performance.md: figures, how they came about, what is not known."""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+import re
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from bench import tables
+from bench.bridges import ROOT
+from bench.measure import machine
+from bench.targets import Rows
+
+PACKAGES = ("litestar", "uvicorn", "uvloop", "websockets", "picows", "msgspec", "sqlalchemy", "asyncpg")
+
+HERE = Path(__file__).resolve().parent
+
+
+def write(path: Path, rows: Rows) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    versions = [f"Python {platform.python_version()}", *_packages(), *_programs()]
+    method, unknown = ((HERE / name).read_text() for name in ("method.md", "unknown.md"))
+    text = (
+        "# Performance\n\n"
+        f"Measured by `make bench` on {today}: {machine()}.\n"
+        "Ratios count; absolute figures are of this machine.\n\n"
+        f"## Targets\n\n{tables.targets(rows)}\n\n## Figures\n\n{tables.every(rows)}\n{method}\n"
+        f"## Versions\n\n{', '.join(versions)}.\n\n{unknown}"
+    )
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
+def _packages() -> list[str]:
+    found: list[str] = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _programs() -> list[str]:
+    ws = re.search(r'"ws": "([^"]+)"', (ROOT / "bench/peers/node/package.json").read_text())
+    found = [f"ws {ws.group(1)}"] if ws else []
+    for name, command in (("Node", ["node", "--version"]), ("gcc", ["gcc", "-dumpfullversion"])):
+        if shutil.which(command[0]):
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+            found.append(f"{name} {said.removeprefix('v')}")
+    return found

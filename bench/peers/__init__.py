@@ -1,0 +1,1 @@
+"""What the product is compared with. Node and C are used here only."""

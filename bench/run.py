@@ -1,0 +1,101 @@
+"""`make bench`: the product and its peers side by side, interleaved, on this machine; a table of ratios."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from bench import bridges, page, tables
+from bench.bridges import NotStarted
+from bench.cgroup import NoCgroup
+from bench.figures import row
+from bench.load.spec import Result
+from bench.measure import measure
+from bench.scenarios import EVERY, MAIN, QUICK, Scenario
+from bench.targets import Rows
+
+MEMORY_MB = 5.0
+"""That a minute of churn may grow by: 300 calls that each kept 20 KB would pass it."""
+MORE_FILES = 20
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="A shorter run, one repeat of each.")
+@click.option("--scenarios", "wanted", default="", help=f"Of {', '.join(EVERY)}; comma-separated.")
+@click.option("--bridges", "only", default="", help="Of product, node, c, litestar; comma-separated.")
+@click.option("--repeats", type=int, default=0, help="Instead of each scenario's own.")
+@click.option("--write", is_flag=True, help="Write docs/performance.md.")
+@click.option("--leaks", is_flag=True, help="A minute of calls coming and going; fails on what stays behind.")
+def main(*, quick: bool, wanted: str, only: str, repeats: int, write: bool, leaks: bool) -> None:
+    """Measure with all features on. Nothing else should run on the machine meanwhile."""
+    names = ("leaks",) if leaks else tuple(wanted.split(",")) if wanted else QUICK if quick else MAIN
+    unknown = [name for name in names if name not in EVERY]
+    if unknown:
+        raise click.ClickException(f"There is no scenario {', '.join(unknown)}.")
+    chosen = [EVERY[name] for name in names]
+    if repeats or quick:
+        chosen = [replace(one, repeats=repeats or 1) for one in chosen]
+    if only:
+        kept = only.split(",")
+        chosen = [replace(one, bridges=tuple(b for b in one.bridges if b in kept)) for one in chosen]
+    try:
+        bridges.prepare(sorted({bridge for one in chosen for bridge in one.bridges}))
+        rows = run(chosen)
+    except NotStarted as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"\n{tables.every(rows)}\n{tables.targets(rows)}")
+    if write:
+        page.write(Path(bridges.ROOT / "docs/performance.md"), rows)
+    if leaks:
+        sys.exit(left_behind(rows["leaks"]["product"].last))
+
+
+def run(chosen: list[Scenario]) -> Rows:
+    rows: Rows = {}
+    for scenario in chosen:
+        results: dict[str, list[Result]] = {}
+        for repeat in range(scenario.repeats):
+            for bridge in scenario.bridges:
+                began = time.monotonic()
+                try:
+                    result = measure(bridge, scenario)
+                except NoCgroup as error:
+                    click.echo(f"SKIPPED: {scenario.title}: no cgroup can be made here ({error})", err=True)
+                    break
+                results.setdefault(bridge, []).append(result)
+                click.echo(
+                    f"{scenario.name:>14} {bridge:<9} {repeat + 1}/{scenario.repeats}"
+                    f" {time.monotonic() - began:5.0f} s",
+                    err=True,
+                )
+        if results:
+            rows[scenario.name] = {bridge: row(bridge, runs) for bridge, runs in results.items()}
+    return rows
+
+
+def left_behind(result: Result) -> int:
+    """Says what a minute of calls left. The exit code."""
+    half = len(result.rss_over_time_kb) // 2
+    before, after = result.rss_over_time_kb[half - 2 : half + 1], result.rss_over_time_kb[-3:]
+    grown_mb = (sum(after) - sum(before)) / 3 / 1024
+    more_files = max(result.files_over_time[-3:]) - max(result.files_over_time[half - 2 : half + 1])
+    wrong = [
+        text
+        for text, bad in (
+            (f"memory grew by {grown_mb:.1f} MB in half a minute", grown_mb > MEMORY_MB),
+            (f"{more_files} more files are open", more_files > MORE_FILES),
+            (f"{result.sessions_left} model sessions are still open", result.sessions_left > 0),
+            (f"{result.calls_failed} calls failed", result.calls_failed > 0),
+        )
+        if bad
+    ]
+    click.echo("\n".join(wrong) or f"Nothing stays behind: {grown_mb:+.1f} MB, {more_files:+d} files.")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

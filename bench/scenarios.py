@@ -1,0 +1,106 @@
+"""What can be measured, and of which bridges."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+ALL = ("product", "node", "c", "litestar")
+NO_C = ("product", "node", "litestar")
+"""The relay in C speaks no TLS."""
+PRODUCT = ("product",)
+
+
+class Scenario(Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+    calls: int
+    bridges: tuple[str, ...] = ALL
+    tls: bool = False
+    caddy: bool = False
+    quota: float = 0
+    """Share of its core that the bridge gets, by a cgroup; 0: all."""
+    window_s: float = 6.0
+    windows: int = 1
+    step: int = 0
+    calls_per_second: float = 0
+    life_s: float = 10.0
+    dial_ms: int = 0
+    control_calls: int = 8
+    repeats: int = 1
+
+
+STEADY = (
+    Scenario(name="100", title="100 calls", calls=100),
+    Scenario(name="400", title="400 calls", calls=400, repeats=2),
+    Scenario(name="800", title="800 calls", calls=800, bridges=("product", "node", "c")),
+    Scenario(name="tls-100", title="100 calls, TLS upstream", calls=100, bridges=NO_C, tls=True),
+    Scenario(
+        name="tls-300",
+        title="300 calls, TLS upstream",
+        calls=300,
+        bridges=("product", "node"),
+        tls=True,
+        repeats=2,
+    ),
+)
+CHURN = Scenario(
+    name="churn",
+    title="10 calls/s coming and going, each dialled in 400 ms",
+    calls=0,
+    calls_per_second=10,
+    dial_ms=400,
+    window_s=24.0,
+    bridges=("product", "node"),
+)
+GREETING = Scenario(
+    name="greeting",
+    title="2 calls/s: from `start` to the first agent audio",
+    calls=0,
+    calls_per_second=2,
+    life_s=4.0,
+    window_s=12.0,
+    bridges=("product", "node"),
+)
+CADDY = Scenario(
+    name="caddy",
+    title="200 calls, Caddy in front, TLS both ways",
+    calls=200,
+    bridges=PRODUCT,
+    tls=True,
+    caddy=True,
+)
+CAPACITY = tuple(
+    Scenario(
+        name=name,
+        title=f"half a core, {kind} upstream, 50 calls more at a time until p99 passes 20 ms",
+        calls=900,
+        step=50,
+        quota=0.5,
+        window_s=5.0,
+        bridges=PRODUCT,
+        tls=tls,
+    )
+    for name, kind, tls in (("half-core", "plain", False), ("half-core-tls", "TLS", True))
+)
+HOUR = Scenario(
+    name="hour",
+    title="an hour of 10 calls/s coming and going",
+    calls=0,
+    calls_per_second=10,
+    window_s=3600.0,
+    dial_ms=400,
+    bridges=PRODUCT,
+)
+LEAKS = Scenario(
+    name="leaks",
+    title="a minute of 10 calls/s coming and going",
+    calls=0,
+    calls_per_second=10,
+    life_s=4.0,
+    window_s=60.0,
+    bridges=PRODUCT,
+)
+
+EVERY = {one.name: one for one in (*STEADY, CHURN, GREETING, CADDY, *CAPACITY, HOUR, LEAKS)}
+QUICK = ("100", "400", "tls-300", "greeting", "churn")
+MAIN = ("100", "400", "800", "tls-300", "greeting", "churn", "caddy")
