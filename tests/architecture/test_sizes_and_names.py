@@ -17,6 +17,8 @@ ROOMS = (
     "cli",
     "database",
     "infra",
+    "notify",
+    "outgoing",
     "server",
     "simulator",
     "telephony",
