@@ -8,8 +8,8 @@ import time
 import httpx
 from msgspec import Struct
 
-from notify.signature import signed_headers
 from outgoing.address_guard import AddressRefused
+from outgoing.signature import signed_headers
 
 TIMEOUT_SECONDS = 10.0
 """For all of it: the name, the connection, the answer."""
