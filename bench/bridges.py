@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import secrets
 import shutil
 import signal
@@ -36,6 +38,9 @@ class NotStarted(Exception):
 def prepare(bridges: list[str]) -> None:
     """Compile and install what the peers need. Raises NotStarted."""
     BUILD.mkdir(parents=True, exist_ok=True)
+    _alone()
+    # Every session begins with an empty database.
+    shutil.rmtree(BUILD / "data", ignore_errors=True)
     if "c" in bridges:
         if not shutil.which("gcc"):
             raise NotStarted("gcc is missing: install it, or leave `c` out of --bridges.")
@@ -59,6 +64,16 @@ def prepare(bridges: list[str]) -> None:
                 "--silent",
             ]
         )
+
+
+def _alone() -> None:
+    """Two at once would measure each other. Raises NotStarted."""
+    lock = os.open(BUILD / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise NotStarted("Another bench is running in this clone: wait for it.") from None
+    # Kept open, and so locked, until this process ends.
 
 
 def _run(command: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""As much of Twilio's REST API as a bridge needs that answers calls: its number, and the end of a call."""
+"""As much of Twilio's REST API as a bridge needs that answers calls: its number, a call's end and price."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from aiohttp import web
 
 Ended = Callable[[str], None]
 """The bridge has ended or redirected the call of this CallSid: its stream stops."""
+
+PAGE = {"first_page_uri": "", "next_page_uri": None, "page": 0, "page_size": 50, "uri": ""}
 
 
 class TwilioRest:
@@ -24,6 +26,8 @@ class TwilioRest:
                 web.get(f"{account}/IncomingPhoneNumbers.json", self._numbers),
                 web.post(f"{account}/IncomingPhoneNumbers/{{sid}}.json", self._set_up),
                 web.post(f"{account}/Calls/{{sid}}.json", self._end),
+                web.get(f"{account}/Calls/{{sid}}.json", self._price),
+                web.get(f"{account}/Calls.json", self._dialled),
             ]
         )
         runner = web.AppRunner(application, access_log=None)
@@ -35,8 +39,7 @@ class TwilioRest:
 
     async def _numbers(self, request: web.Request) -> web.Response:
         number = request.query.get("PhoneNumber", "")
-        page = {"first_page_uri": "", "next_page_uri": None, "page": 0, "page_size": 50, "uri": ""}
-        return web.json_response(page | {"incoming_phone_numbers": [self._shown(number)]})
+        return web.json_response(PAGE | {"incoming_phone_numbers": [self._shown(number)]})
 
     async def _set_up(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -47,3 +50,11 @@ class TwilioRest:
         sid = request.match_info["sid"]
         self._on_ended(sid)
         return web.json_response({"sid": sid, "status": "completed"})
+
+    async def _price(self, request: web.Request) -> web.Response:
+        sid = request.match_info["sid"]
+        return web.json_response({"sid": sid, "status": "completed", "price": "-0.0085", "price_unit": "USD"})
+
+    async def _dialled(self, _request: web.Request) -> web.Response:
+        """By other calls: none."""
+        return web.json_response(PAGE | {"calls": []})
