@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from notify.signature import signed_headers
+from outgoing.signature import signed_headers
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
