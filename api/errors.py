@@ -5,14 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
@@ -29,9 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 class FieldError(Struct, frozen=True):
-    field: str
-    """Where in the request: `tools[0].type`, `If-Match`, …"""
-    message: str
+    field: Annotated[str, Meta(description="Where in the request: `tools[0].type`, `If-Match`, …")]
+    message: Annotated[str, Meta(description="What is wrong with it.")]
 
 
 class ProblemDetails(Struct, frozen=True, omit_defaults=True):
@@ -40,11 +39,13 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     type: str
     title: str
     status: int
-    detail: str
-    code: int | str | None = None
-    """Twilio's or OpenAI's own, where the refusal is theirs."""
-    call_id: str | None = None
-    """The call that was refused; its row is kept."""
+    detail: Annotated[str, Meta(description="For people: what went wrong and what to do about it.")]
+    code: Annotated[
+        int | str | None, Meta(description="Twilio's or OpenAI's own, where the refusal is theirs.")
+    ] = None
+    call_id: Annotated[str | None, Meta(description="Of the call that was refused; its record is kept.")] = (
+        None
+    )
     errors: list[FieldError] = msgspec.field(default_factory=list[FieldError])
 
 

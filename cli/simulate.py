@@ -106,7 +106,7 @@ def _require_answered(desk: httpx.Client, to: str) -> None:
         raise click.ClickException(f"The practice account does not own {to}. It owns {', '.join(numbers)}.")
     if not numbers[to]:
         raise click.ClickException(
-            f"No agent answers {to} yet. Give it one: callbridge numbers add {to} --agent ID\n"
+            f"No agent answers {to} yet. Give it one: {this_command()} numbers add {to} --agent ID\n"
             "(If your Twilio account is real and only the model is practised, call your number from a phone.)"
         )
 
