@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Sequence
 
 from msgspec import Struct
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.models import Call, CallCommand, CallEvent, TranscriptLine, WebhookDelivery
 from database.pages import After, Page, newest_first
+from database.session import Database
 
 ERASED = "erased"
 """Stands in place of the other side's number once a call's content was erased."""
@@ -76,9 +77,30 @@ async def transcript(session: AsyncSession, call_id: str) -> Sequence[Transcript
 
 async def erase_content(session: AsyncSession, call: Call) -> None:
     """What was said and who the other side was. That there was a call, and what it cost, stays."""
-    for table in (TranscriptLine, CallEvent, CallCommand, WebhookDelivery):
-        await session.execute(delete(table).where(table.call_id == call.id))
+    await _erase_words(session, [call.id])
     other_side = {"to": ERASED} if call.direction == "outbound" else {"from_": ERASED}
+    await session.execute(update(Call).where(Call.id == call.id).values(metadata_={}, **other_side))
+
+
+async def erase_old_words(database: Database, ended_before: dt.datetime, *, limit: int) -> int:
+    """What was said on calls that ended before then, the oldest first; returns of how many. Those of
+    another process are left to it."""
+    async with database.session.begin() as session:
+        query = (
+            select(Call.id)
+            .where(Call.ended_at < ended_before, Call.content_erased_at.is_(None))
+            .order_by(Call.ended_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        call_ids = (await session.scalars(query)).all()
+        await _erase_words(session, call_ids)
+        return len(call_ids)
+
+
+async def _erase_words(session: AsyncSession, call_ids: Sequence[str]) -> None:
+    for table in (TranscriptLine, CallEvent, CallCommand, WebhookDelivery):
+        await session.execute(delete(table).where(table.call_id.in_(call_ids)))
     await session.execute(
-        update(Call).where(Call.id == call.id).values(variables={}, metadata_={}, **other_side)
+        update(Call).where(Call.id.in_(call_ids)).values(variables={}, content_erased_at=func.now())
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
+from bridge.runtime.retention import Retention
+from bridge.runtime.twilio_prices import TwilioPrices
 from bridge.web.signature import Signatures
 from bridge.web.stream_token import StreamTokens
 from database.notifications import Notifications
@@ -51,6 +53,8 @@ class Parts:
             max_calls=settings.max_calls,
             drain_seconds=settings.drain_seconds,
         )
+        self.twilio_prices = TwilioPrices(self.database, self.twilio)
+        self.retention = Retention(self.database, transcript_days=settings.transcript_retention_days)
         self.health = Health(self.database)
         self.metrics_page = MetricsPage(
             Metrics(self.live_calls, self.health).registry, slot, settings.processes()
@@ -60,6 +64,8 @@ class Parts:
         await self.notifications.start()
         self.live_calls.start()
         self.webhooks.start()
+        self.twilio_prices.start()
+        self.retention.start()
         await self.health.start()
 
     async def drain(self) -> None:
@@ -70,6 +76,8 @@ class Parts:
     async def close(self) -> None:
         await self.live_calls.aclose()
         await self.webhooks.stop()
+        await self.twilio_prices.stop()
+        await self.retention.stop()
         await self.health.stop()
         await self.notifications.stop()
         await self.twilio.close()

@@ -76,6 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long SIGTERM lets calls finish."""
     outgoing_allowed_hosts: tuple[str, ...]
     """`host` or `host:port`: webhooks may go there though it is not public, and over plain http."""
+    transcript_retention_days: int
+    """After this what was said is deleted; 0: kept for ever."""
     log_level: str
     log_format: str
 
@@ -196,6 +198,7 @@ def _read(reader: _Reader, mode: Mode) -> Settings:
         max_calls=int(reader.number("MAX_CALLS", default_max_calls(workers), least=1, most=10_000)),
         drain_seconds=reader.number("DRAIN_SECONDS", 10, least=0, most=86_400, whole=False),
         outgoing_allowed_hosts=_allowed_hosts(reader),
+        transcript_retention_days=int(reader.number("TRANSCRIPT_RETENTION_DAYS", 0, least=0, most=36_500)),
         log_level=reader.choice("LOG_LEVEL", "info", LOG_LEVELS),
         log_format=reader.choice("LOG_FORMAT", "console" if os.isatty(2) else "json", LOG_FORMATS),
     )

@@ -22,6 +22,8 @@ class Timing:
     """Calls made by the REST API wait in a queue at this rate. Calls that come in are not limited."""
     dial_ms: float = 300
     """From `initiated` to `ringing`."""
+    rated_after_ms: float = 5000
+    """From the end of a call until the REST API tells its price."""
     stream_setup_ms: float = 400
     """From the TwiML that connects a stream until the WebSocket is asked for."""
     one_way_ms: float = 40
@@ -52,6 +54,7 @@ INSTANT = Timing(
     webhook_ms=0,
     calls_per_second=1000,
     dial_ms=0,
+    rated_after_ms=0,
     stream_setup_ms=0,
     one_way_ms=0,
     jitter_buffer_ms=0,

@@ -14,6 +14,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.incoming_phone_number import IncomingPhoneNumberInstance
 
+from telephony.call_price import CallPrice, price_of
 from telephony.twilio_errors import NOT_IN_PROGRESS, TwilioRefused, TwilioUnreachable, refusal
 from telephony.twilio_http import TwilioHttp
 
@@ -125,6 +126,17 @@ class TwilioAccount:
     async def redirect_call(self, call_sid: str, twiml: str) -> None:
         """Replace what the call is doing with this TwiML."""
         await self._ask(lambda client: client.calls(call_sid).update_async(twiml=twiml))
+
+    async def call_price(self, call_sid: str) -> CallPrice | None:
+        """What the call cost, with the calls that it dialled. None: Twilio has not rated it yet."""
+        call = await self._ask(lambda client: client.calls(call_sid).fetch_async())
+        dialled = await self._ask(
+            lambda client: client.calls.list_async(parent_call_sid=call_sid, page_size=50, limit=50)
+        )
+        try:
+            return price_of(call, dialled)
+        except ArithmeticError as error:
+            raise TwilioUnreachable("the price was not a number") from error
 
     async def find_number(self, number: str) -> OwnedNumber | None:
         """One of the account's own numbers; `number` is E.164."""

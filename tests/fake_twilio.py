@@ -26,6 +26,8 @@ class FakeTwilio:
         self.updated: list[tuple[str, Form]] = []
         self.searched: list[dict[str, str]] = []
         self.accepted_tokens = {TOKEN}
+        self.calls: dict[str, dict[str, Any]] = {}
+        """By sid, what is fetched of them; Twilio's own field names."""
         self.refuse_with: tuple[int, int, str] | None = None
         """HTTP status, Twilio's code and message for the next requests."""
         self.answers = asyncio.Event()
@@ -49,6 +51,8 @@ class FakeTwilio:
         base = f"/2010-04-01/Accounts/{ACCOUNT}"
         app.router.add_get(f"{base}.json", self._account)
         app.router.add_post(f"{base}/Calls.json", self._create_call)
+        app.router.add_get(f"{base}/Calls.json", self._list_calls)
+        app.router.add_get(f"{base}/Calls/{{sid}}.json", self._fetch_call)
         app.router.add_post(f"{base}/Calls/{{sid}}.json", self._update_call)
         app.router.add_get(f"{base}/IncomingPhoneNumbers.json", self._list_numbers)
         app.router.add_post(f"{base}/IncomingPhoneNumbers.json", self._buy_number)
@@ -92,6 +96,15 @@ class FakeTwilio:
         self.dialled.append(await _form(request))
         sid = f"CA{next(self._sids):032x}"
         return web.json_response({"sid": sid, "status": "queued"}, status=201)
+
+    async def _list_calls(self, request: web.Request) -> web.Response:
+        parent = request.query["ParentCallSid"]
+        found = [call for call in self.calls.values() if call.get("parent_call_sid") == parent]
+        return web.json_response({"calls": found, "next_page_uri": None})
+
+    async def _fetch_call(self, request: web.Request) -> web.Response:
+        call = self.calls.get(request.match_info["sid"])
+        return _refusal(404, 20404, "not found") if call is None else web.json_response(call)
 
     async def _update_call(self, request: web.Request) -> web.Response:
         self.updated.append((request.match_info["sid"], await _form(request)))

@@ -3,12 +3,9 @@ no harm."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from bridge.runtime.rounds import Rounds
 from database import call_commands, calls
 from database.session import Database
 
@@ -22,19 +19,13 @@ log = structlog.get_logger(__name__)
 class Janitor:
     def __init__(self, database: Database, *, round_s: float = ROUND_SECONDS) -> None:
         self._database = database
-        self._round_s = round_s
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds("janitor", self.round, every_s=round_s)
 
     def start(self) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="janitor")
+        self._rounds.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await self._rounds.stop()
 
     async def round(self) -> None:
         for call_id in await calls.fail_unclaimed(self._database, older_than_s=UNCLAIMED_SECONDS):
@@ -42,11 +33,3 @@ class Janitor:
         for call_id in await calls.finish_forgotten(self._database):
             log.error("call_forgotten", call_id=call_id)
         await call_commands.forget_old(self._database, older_than_s=COMMANDS_KEPT_SECONDS)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.round()
-            except (OSError, TimeoutError, SQLAlchemyError) as error:
-                log.warning("janitor_waits_for_postgres", error=type(error).__name__)
-            await asyncio.sleep(self._round_s)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from email.utils import format_datetime
 from typing import Literal
 
@@ -19,6 +20,12 @@ Direction = Literal["inbound", "outbound-api", "outbound-dial"]
 FINAL: frozenset[str] = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 _ORDER: tuple[Status, ...] = ("queued", "initiated", "ringing", "in-progress")
 
+PRICE_A_MINUTE = {
+    "inbound": Decimal("0.0085"),
+    "outbound-api": Decimal("0.014"),
+    "outbound-dial": Decimal("0.014"),
+}
+"""Of each minute begun, US dollars; about what it is there: https://www.twilio.com/en-us/voice/pricing/us"""
 SIP_RESPONSE = {"completed": 200, "busy": 486, "no-answer": 487, "canceled": 487, "failed": 404}
 
 
@@ -105,7 +112,17 @@ class CallRecord:
             extra["SipResponseCode"] = str(SIP_RESPONSE[self.status])
         return [*self.parameters(), *extra.items()]
 
-    def as_json(self) -> dict[str, object]:
+    def price(self, rated_until: datetime) -> str | None:
+        """What it costs, negative as Twilio writes it. None when nobody answered, and until it is
+        rated, as those calls are that ended up to `rated_until`."""
+        if self.answered_at is None or self.ended_at is None or self.duration_seconds is None:
+            return None
+        if self.ended_at > rated_until:
+            return None
+        minutes = max(1, -(-self.duration_seconds // 60))
+        return f"-{minutes * PRICE_A_MINUTE[self.direction]:.5f}"
+
+    def as_json(self, rated_until: datetime) -> dict[str, object]:
         uri = f"/2010-04-01/Accounts/{self.account_sid}/Calls/{self.sid}"
         duration = self.duration_seconds
         return {
@@ -125,7 +142,7 @@ class CallRecord:
             "start_time": rfc2822(self.started_at) if self.started_at else None,
             "end_time": rfc2822(self.ended_at) if self.ended_at else None,
             "duration": None if duration is None else str(duration),
-            "price": None,
+            "price": self.price(rated_until),
             "price_unit": "USD",
             "answered_by": None,
             "annotation": None,

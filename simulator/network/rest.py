@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -100,19 +101,25 @@ class RestApi:
         return 200, {"account_sid": self._account.sid, "balance": "100.00", "currency": "USD"}
 
     def _create_call(self, request: web.Request, form: Form) -> Answer:
-        return 201, self._network.create_call(*rest_calls.new_call(form, self._account)).record.as_json()
+        return 201, self._shown(self._network.create_call(*rest_calls.new_call(form, self._account)))
 
     def _list_calls(self, request: web.Request, form: Form) -> Answer:
         calls = rest_calls.matching([*self._network.calls.values()], form)
-        return self._page("calls", [call.record.as_json() for call in calls], request, form)
+        return self._page("calls", [self._shown(call) for call in calls], request, form)
 
     def _fetch_call(self, request: web.Request, form: Form) -> Answer:
-        return 200, self._call(request).record.as_json()
+        return 200, self._shown(self._call(request))
+
+    def _shown(self, call: SimulatedCall) -> dict[str, object]:
+        equipment = self._network.equipment
+        return call.record.as_json(
+            equipment.clock() - timedelta(milliseconds=equipment.timing.rated_after_ms)
+        )
 
     def _update_call(self, request: web.Request, form: Form) -> Answer:
         call = self._call(request)
         rest_calls.update(form, call)
-        return 200, call.record.as_json()
+        return 200, self._shown(call)
 
     def _delete_call(self, request: web.Request, form: Form) -> Answer:
         call = self._call(request)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from decimal import Decimal
 
 import pytest
 
+from telephony.call_price import CallPrice
 from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable, Webhooks
 from tests.fake_twilio import ACCOUNT, TOKEN, FakeTwilio
 
@@ -62,6 +64,41 @@ async def test_a_refusal_carries_twilios_code_and_says_what_to_do(
         await dial(account)
     assert (refused.value.code, refused.value.status) == (21215, 400)
     assert "Geo permissions" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("price", "leg", "amount"),
+    [
+        (None, None, None),
+        ("-0.02800", None, "0.028"),
+        ("-0.02800", ("completed", None), None),
+        ("-0.02800", ("completed", "-0.01400"), "0.042"),
+        ("-0.02800", ("no-answer", None), "0.028"),
+    ],
+)
+async def test_a_price_is_that_of_the_call_and_of_those_it_dialled(
+    network: FakeTwilio,
+    account: TwilioAccount,
+    price: str | None,
+    leg: tuple[str, str | None] | None,
+    amount: str | None,
+) -> None:
+    """A transfer is a call of its own to Twilio; while one of them is not rated, the sum is not known."""
+    network.calls["CA1"] = {"sid": "CA1", "status": "completed", "price": price, "price_unit": "USD"}
+    if leg is not None:
+        status, leg_price = leg
+        network.calls["CA2"] = {"sid": "CA2", "parent_call_sid": "CA1", "status": status, "price": leg_price}
+    expected = None if amount is None else CallPrice(Decimal(amount), "USD")
+    assert await account.call_price("CA1") == expected
+
+
+@pytest.mark.parametrize("price", ["a lot", "NaN-ish"])
+async def test_a_price_that_is_no_number_is_no_answer(
+    network: FakeTwilio, account: TwilioAccount, price: str
+) -> None:
+    network.calls["CA1"] = {"sid": "CA1", "status": "completed", "price": price}
+    with pytest.raises(TwilioUnreachable):
+        await account.call_price("CA1")
 
 
 async def test_an_unknown_refusal_repeats_twilios_own_words(

@@ -161,6 +161,19 @@ def test_the_last_callback_tells_how_long_it_took() -> None:
     assert first["ToCountry"] == "US"
 
 
+def test_an_answered_call_has_a_price_once_it_is_rated() -> None:
+    call = record()
+    call.move("in-progress", NOON)
+    assert call.price(NOON) is None
+    over = NOON + timedelta(seconds=61)
+    call.move("completed", over)
+    assert call.price(over - timedelta(seconds=1)) is None
+    assert call.price(over) == "-0.02800", "two begun minutes"
+    unanswered = record()
+    unanswered.move("busy", NOON)
+    assert unanswered.price(over) is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
