@@ -32,7 +32,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(database_url),
             pool_size=pool_size,
-            max_overflow=10,
+            max_overflow=0,  # a connection that is closed again after a burst costs more than waiting for one
             pool_timeout=5,
             pool_pre_ping=True,
             pool_recycle=1800,

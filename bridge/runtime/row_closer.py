@@ -39,14 +39,17 @@ class RowCloser:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        await self._close_due(float("inf"))
+        await self._close(float("inf"))
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(min(1.0, self._grace_s))
-            await self._close_due(asyncio.get_running_loop().time())
+            await self.close_due()
 
-    async def _close_due(self, now: float) -> None:
+    async def close_due(self) -> None:
+        await self._close(asyncio.get_running_loop().time())
+
+    async def _close(self, now: float) -> None:
         for call_id, (due, reason) in list(self._due.items()):
             if due > now:
                 return

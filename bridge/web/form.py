@@ -45,7 +45,8 @@ async def signed_form(request: Request[Any, Any, Any], signatures: NamedDependen
     path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
     if not signatures.right_webhook(f"{path}?{query}" if query else path, body, request.headers):
         raise PermissionDeniedException("The X-Twilio-Signature is missing or wrong.")
-    return TwilioForm(parse_qsl(body, keep_blank_values=True))
+    request.state.twilio_form = form = TwilioForm(parse_qsl(body, keep_blank_values=True))
+    return form
 
 
 Form = NamedDependency[TwilioForm]

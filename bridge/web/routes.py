@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Request, Response, Router
+from litestar import Router
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,15 +10,11 @@ from bridge.web.after_stream import after_stream
 from bridge.web.form import provide_form
 from bridge.web.media import media
 from bridge.web.outbound import outbound
+from bridge.web.postgres_away import try_again, within_twilios_limit
 from bridge.web.status import call_status, number_status
 from bridge.web.voice import voice
 
 MAX_FORM_BYTES = 256 * 1024
-
-
-def try_again(_request: Request[Any, Any, Any], _error: Exception) -> Response[None]:
-    """Postgres is away: Twilio repeats its webhook, then asks the fallback address."""
-    return Response(None, status_code=503, headers={"Retry-After": "1"})
 
 
 ROUTES: list[ControllerRouterHandler] = [
@@ -28,6 +22,7 @@ ROUTES: list[ControllerRouterHandler] = [
         "/twilio",
         route_handlers=[voice, outbound, number_status, call_status, after_stream, media],
         dependencies={"form": provide_form},
+        middleware=[within_twilios_limit],
         exception_handlers={SQLAlchemyError: try_again, OSError: try_again, TimeoutError: try_again},
         include_in_schema=False,
         request_max_body_size=MAX_FORM_BYTES,
