@@ -57,6 +57,7 @@ def create_app(parts: Parts) -> Litestar:
                 "twilio": parts.twilio,
                 "secret_box": parts.secret_box,
                 "address_guard": parts.address_guard,
+                "tool_requests": parts.tool_requests,
                 "live_calls": parts.live_calls,
                 "signatures": parts.signatures,
                 "stream_tokens": parts.stream_tokens,

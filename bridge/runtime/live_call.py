@@ -18,6 +18,7 @@ from bridge.call.commands import (
     Command,
     EndCall,
     Record,
+    RunTool,
     SaveLine,
     SaveTotals,
     SendToModel,
@@ -38,6 +39,7 @@ from bridge.call.events import (
     ModelUnreachable,
     StreamEnded,
     StreamStarted,
+    ToolReturned,
 )
 from bridge.runtime.counters import Counters
 from bridge.runtime.legs import Leg
@@ -61,7 +63,7 @@ class DrivenCall(Protocol):
 
 
 class LiveCall:
-    """`on_end` is called once, when the call wants to be ended. Nothing happens on it afterwards."""
+    """`on_end` is called once, when the call wants to be ended. Afterwards only tools still return."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class LiveCall:
         journal: Callable[[Entry], None],
         counters: Counters,
         on_end: Callable[[LiveCall, EndCall], None],
+        on_tool: Callable[[LiveCall, RunTool], None],
     ) -> None:
         self.call_id = call_id
         self.answered_at: dt.datetime | None = None
@@ -81,6 +84,7 @@ class LiveCall:
         self._journal = journal
         self._counters = counters
         self._on_end = on_end
+        self._on_tool = on_tool
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
@@ -179,6 +183,10 @@ class LiveCall:
         """Twilio says that the call has ended."""
         self._handle(CallOver())
 
+    def tool_returned(self, event: ToolReturned) -> None:
+        """Once the call is over its result is written down and no more."""
+        self._handle(event)
+
     def discard(self) -> None:
         """Nobody came for this call: let the model go, without an ending."""
         self.ending = EndCall(EndReason.CANCELED, caller_gone=True)
@@ -190,7 +198,7 @@ class LiveCall:
             self.phone.close()
 
     def _handle(self, event: Event) -> None:
-        if self.ending is not None:
+        if self.ending is not None and not isinstance(event, ToolReturned):
             return
         try:
             self._do(self._call.handle(event, self._loop.time()))
@@ -230,6 +238,8 @@ class LiveCall:
                 )
             case SaveTotals(usage, latency, cost):
                 self._journal(TotalsEntry(self.call_id, usage, latency, cost))
+            case RunTool():
+                self._on_tool(self, command)
             case EndCall():
                 self._end(command)
 

@@ -13,8 +13,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.agent import AgentSnapshot
-from bridge.call.commands import EndCall
+from bridge.call.commands import EndCall, RunTool
 from bridge.call.ending import EndReason
+from bridge.call.tools import FunctionTool
 from bridge.runtime.command_intake import CommandIntake
 from bridge.runtime.counters import Counters
 from bridge.runtime.ending import end_call
@@ -24,10 +25,12 @@ from bridge.runtime.live_call import LiveCall
 from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
 from bridge.runtime.new_call import NewCall, openai_call
 from bridge.runtime.row_closer import RowCloser
+from bridge.runtime.tool_runner import ToolRunner
 from database import call_commands
 from database.models import Call
 from database.notifications import Notifications
 from database.session import Database
+from outgoing.tool_requests import ToolCaller
 from telephony.twilio import TwilioAccount
 
 CLAIM_SECONDS = 10.0
@@ -39,6 +42,8 @@ LET_GO_SECONDS = 0.5
 LATELY_SECONDS = 30.0
 ENDINGS_SECONDS = 8.0
 """For the endings that are under way when the server stops."""
+TOOLS_SECONDS = 2.0
+"""For tools that still run then, so that their results are recorded."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +55,7 @@ class Held:
         self.live = live
         self.row_id = row.id
         self.call_sid = row.twilio_call_sid
+        self.told_to_tools = {"id": row.id, "direction": row.direction, "from": row.from_, "to": row.to}
         self.agent = agent
         self.claim_timer: asyncio.TimerHandle | None = None
         self.claimed = False
@@ -74,6 +80,7 @@ class LiveCalls:
         notifications: Notifications,
         twilio: TwilioAccount,
         model: ModelOptions,
+        tools: ToolRunner,
         slot: str,
         max_calls: int,
         drain_seconds: float = 10.0,
@@ -89,6 +96,7 @@ class LiveCalls:
         self._notifications = notifications
         self._twilio = twilio
         self._model = model
+        self._tools = tools
         self._ssl_context = ssl.create_default_context() if model.base_url.startswith("https") else None
         self._drain_seconds = drain_seconds
         self._claim_seconds = claim_seconds
@@ -135,6 +143,7 @@ class LiveCalls:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._held.clear()
+        await self._tools.stop(TOOLS_SECONDS)
         await self.journal.stop(5.0)
         await self._rows.stop()
 
@@ -253,7 +262,12 @@ class LiveCalls:
             return None
         call = self._new_call(agent, row.max_call_seconds)
         live = LiveCall(
-            row.id, call, journal=self.journal.add, counters=self.counters, on_end=self._ending_wanted
+            row.id,
+            call,
+            journal=self.journal.add,
+            counters=self.counters,
+            on_end=self._ending_wanted,
+            on_tool=self._tool_wanted,
         )
         held = self._held[row.id] = Held(live, row, agent)
         held.session = self._own(self._hold_model_session(held, warm_elsewhere), f"model_{row.id}")
@@ -314,6 +328,15 @@ class LiveCalls:
         held = self._held[live.call_id]
         held.stop_waiting()
         self._own(self._carry_out(held, ending), f"end_{live.call_id}")
+
+    def _tool_wanted(self, live: LiveCall, command: RunTool) -> None:
+        held = self._held[live.call_id]
+        for tool in held.agent.config.tools:
+            if isinstance(tool, FunctionTool) and tool.name == command.name:
+                caller = ToolCaller(
+                    agent_id=held.agent.agent_id, call=held.told_to_tools, tool_call_id=command.tool_call_id
+                )
+                self._tools.run(tool, caller, command, live.tool_returned)
 
     async def _carry_out(self, held: Held, ending: EndCall) -> None:
         live = held.live

@@ -25,6 +25,7 @@ from bridge.call.agent import AgentConfig
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.phone_leg import MAX_MESSAGE_BYTES
+from bridge.runtime.tool_runner import ToolRunner
 from bridge.web.routes import ROUTES
 from bridge.web.signature import Signatures
 from bridge.web.stream_token import StreamTokens
@@ -32,7 +33,11 @@ from bridge.web.take_over import MediaProtocol
 from database import agents
 from database.models import Call, CallEvent, PhoneNumber, TranscriptLine
 from database.notifications import Notifications
+from database.secret_box import SecretBox
 from database.session import Database
+from outgoing.address_guard import AddressGuard
+from outgoing.signing_secret import tool_signing_secrets
+from outgoing.tool_requests import ToolRequests
 from telephony.addresses import Addresses
 from tests.integration.bridge.fakes import Model, ScriptedCall, TwilioOnPaper
 
@@ -75,6 +80,9 @@ class Door:
         self.model = model
         self.twilio = TwilioOnPaper()
         self.notifications = Notifications(database_url)
+        self.tool_requests = ToolRequests(
+            AddressGuard(), signing_secrets=tool_signing_secrets([SECRET_KEY]), user_agent="Callbridge/test"
+        )
         self.calls: list[ScriptedCall] = []
         self._has_calls = asyncio.Event()
         options: dict[str, Any] = {
@@ -89,6 +97,7 @@ class Door:
             notifications=self.notifications,
             twilio=self.twilio,
             model=ModelOptions(base_url=model.base_url, api_key="sk-secret"),
+            tools=ToolRunner(self.tool_requests, SecretBox([SECRET_KEY])),
             **options,
         )
         self.base_url = ""
@@ -131,6 +140,7 @@ class Door:
 
     async def stop(self) -> None:
         await self.live_calls.aclose()
+        await self.tool_requests.close()
         await self._http.aclose()
         self._server.should_exit = True
         await self._serving
