@@ -16,9 +16,10 @@ from api.audit import differing, note
 from api.auth import SECURITY, Caller, needs
 from api.body import JsonBody, invalid
 from api.errors import Problem, bad_field, not_found
-from api.given import TheDatabase
+from api.given import TheAddressGuard, TheDatabase, TheSecretBox
 from api.openapi import example, responses
 from api.pagination import Cursor, Limit, NextCursor, decode_cursor, encode_cursor
+from api.tool_rules import checked
 from api.variables import missing_variables
 from bridge.call.agent import AgentConfig
 from bridge.call.cost import TOKEN_KINDS, TRANSCRIPTION_KINDS
@@ -26,6 +27,7 @@ from database import agents
 from database.agents import StoredAgent
 from database.pages import After
 from database.prices import prices_on
+from database.tool_secrets import shown
 
 MAX_VERSION = 2**31 - 1
 
@@ -98,11 +100,14 @@ class AgentController(Controller):
         request: Request[Any, Caller, Any],
         data: Annotated[AgentConfig, Body(examples=example(examples.NEW_AGENT))],
         database: TheDatabase,
+        address_guard: TheAddressGuard,
+        secret_box: TheSecretBox,
     ) -> Response[Agent]:
         """`name` and `prompt` are required; prompt and greeting may hold `{{name}}` or `{{name|default}}`."""
+        config = checked(data, before=[], guard=address_guard, secret_box=secret_box)
         async with database.session.begin() as session:
-            await _check_cap(session, data)
-            agent = await agents.create_agent(session, data)
+            await _check_cap(session, config)
+            agent = await agents.create_agent(session, config)
             await note(session, request.auth, "agent.created", agent.id)
         return _answer(agent, 201)
 
@@ -146,6 +151,8 @@ class AgentController(Controller):
         agent_id: FromPath[str],
         data: Annotated[AgentChange, Body(examples=example({"voice": "marin", "speed": 1.1}))],
         database: TheDatabase,
+        address_guard: TheAddressGuard,
+        secret_box: TheSecretBox,
         if_match: IfMatch = None,
     ) -> Response[Agent]:
         """Makes a new version; running calls keep theirs. `If-Match` must name the version that you read."""
@@ -157,6 +164,9 @@ class AgentController(Controller):
                 config = msgspec.convert(merged, AgentConfig)
             except msgspec.ValidationError as error:
                 raise invalid(error) from error
+            if "tools" in msgspec.to_builtins(data):
+                before = agent.config.tools
+                config = checked(config, before=before, guard=address_guard, secret_box=secret_box)
             if config == agent.config:
                 return _answer(agent)
             changed = await _new_version(session, agent_id, config)
@@ -296,6 +306,7 @@ def _match(if_match: str | None, version: int) -> None:
 def _shown(agent: StoredAgent) -> Agent:
     identity = {"id": agent.id, "version": agent.version}
     settings = {name: getattr(agent.config, name) for name in AgentConfig.__struct_fields__}
+    settings["tools"] = shown(agent.config.tools)
     times = {"created_at": agent.created_at, "updated_at": agent.updated_at}
     return Agent(**identity, **settings, **times)
 

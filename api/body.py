@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 LATER_FIELDS = frozenset({"voicemail", "record", "recording_announcement"})
 """Fields of the published API whose function this version does not have."""
-LATER_TOOLS = frozenset({"function", "transfer_call", "send_dtmf", "mcp"})
+LATER_TOOLS = frozenset({"transfer_call", "send_dtmf", "mcp"})
 
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _TOOL = re.compile(r"^Invalid value '(\w+)'$")
@@ -74,7 +74,7 @@ def invalid(error: msgspec.ValidationError) -> Problem:
         if named["fault"] == "contains unknown" and named["name"] in LATER_FIELDS:
             what = "this version of Callbridge does not have this; leave it out"
     elif field.startswith("tools[") and (tool := _TOOL.match(what)) and tool[1] in LATER_TOOLS:
-        what = f"this version of Callbridge does not have tools of type {tool[1]}; it has end_call"
+        what = f"this version of Callbridge does not have tools of type {tool[1]} yet"
     message = what[:1].lower() + what[1:]
     detail = f"{field}: {message}" if field else message
     return Problem(422, detail, errors=[FieldError(field, message)])

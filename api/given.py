@@ -8,6 +8,7 @@ from database.notifications import Notifications
 from database.secret_box import SecretBox
 from database.session import Database
 from outgoing.address_guard import AddressGuard
+from outgoing.tool_requests import ToolRequests
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
 
@@ -15,5 +16,6 @@ TheDatabase = NamedDependency[Database]
 TheNotifications = NamedDependency[Notifications]
 TheSecretBox = NamedDependency[SecretBox]
 TheAddressGuard = NamedDependency[AddressGuard]
+TheToolRequests = NamedDependency[ToolRequests]
 TheTwilio = NamedDependency[TwilioAccount]
 TheAddresses = NamedDependency[Addresses]

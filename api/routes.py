@@ -12,9 +12,11 @@ from api.costs import CostController
 from api.guards import GuardController
 from api.phone_numbers import PhoneNumberController
 from api.prices import PriceController
+from api.tools import ToolController
 
 ROUTES: list[type[Controller]] = [
     AgentController,
+    ToolController,
     PhoneNumberController,
     CallController,
     ApiKeyController,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
+from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.retention import Retention
 from bridge.runtime.twilio_prices import TwilioPrices
 from bridge.web.signature import Signatures
@@ -13,6 +14,8 @@ from database.secret_box import SecretBox
 from database.session import Database
 from notify.sender import WebhookSender
 from outgoing.address_guard import AddressGuard
+from outgoing.signing_secret import tool_signing_secrets
+from outgoing.tool_requests import ToolRequests
 from server.health import Health
 from server.metrics import Metrics
 from server.metrics_page import MetricsPage
@@ -44,11 +47,17 @@ class Parts:
             guard=self.address_guard,
             user_agent=f"Callbridge/{__version__}",
         )
+        self.tool_requests = ToolRequests(
+            self.address_guard,
+            signing_secrets=tool_signing_secrets(settings.secret_key),
+            user_agent=f"Callbridge/{__version__}",
+        )
         self.live_calls = LiveCalls(
             database=self.database,
             notifications=self.notifications,
             twilio=self.twilio,
             model=ModelOptions(base_url=settings.openai_base_url, api_key=settings.openai_api_key),
+            tools=ToolRunner(self.tool_requests, self.secret_box),
             slot=slot,
             max_calls=settings.max_calls,
             drain_seconds=settings.drain_seconds,
@@ -75,6 +84,7 @@ class Parts:
 
     async def close(self) -> None:
         await self.live_calls.aclose()
+        await self.tool_requests.close()
         await self.webhooks.stop()
         await self.twilio_prices.stop()
         await self.retention.stop()

@@ -19,7 +19,8 @@ class KeptSecret(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
-HeaderValue = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[!-~]([\t -~]*[!-~])?$")]
+HeaderValue = Annotated[str, Meta(min_length=1, max_length=8192, pattern=r"^[!-~]([\t -~]*[!-~])?$")]
+"""At rest it is longer: encrypted."""
 
 
 class ToolWebhook(Struct, kw_only=True, forbid_unknown_fields=True):

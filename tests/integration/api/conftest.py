@@ -17,6 +17,8 @@ from api.openapi import PLUGINS, openapi_config
 from api.routes import ROUTES
 from database.notifications import Notifications
 from database.session import Database
+from outgoing.signing_secret import tool_signing_secrets
+from outgoing.tool_requests import ToolRequests
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
 from tests.fake_twilio import ACCOUNT, TOKEN, FakeTwilio
@@ -43,6 +45,13 @@ def build_app(
             "twilio": provide(twilio),
             "notifications": provide(notifications),
             "addresses": provide(Addresses(public_url)),
+            "tool_requests": provide(
+                ToolRequests(
+                    AddressGuard(["localhost"]),
+                    signing_secrets=tool_signing_secrets(["a-secret-key-for-tests"]),
+                    user_agent="Callbridge/test",
+                )
+            ),
         },
     )
 

@@ -1,0 +1,84 @@
+"""What an agent's tools must be like, beyond their shape; each fault names its field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from api.errors import Problem, bad_field
+from bridge.call.agent import AgentConfig
+from bridge.call.tools import FunctionTool, Tool
+from database.secret_box import SecretBox
+from database.tool_secrets import NothingToKeep, sealed
+from outgoing.address_guard import AddressGuard
+from outgoing.tool_arguments import why_no_schema
+
+RESERVED_NAMES = frozenset({"end_call", "transfer_call", "send_dtmf", "report_voicemail"})
+"""Functions that the agent has, or will have, from us."""
+OUR_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "idempotency-key",
+        "transfer-encoding",
+        "upgrade",
+        "webhook-id",
+        "webhook-signature",
+        "webhook-timestamp",
+    }
+)
+MAX_SECRET_CHARACTERS = 4000
+MAX_SCHEMA_CHARACTERS = 20_000
+
+
+def checked(
+    config: AgentConfig, *, before: Sequence[Tool], guard: AddressGuard, secret_box: SecretBox
+) -> AgentConfig:
+    """With the secrets of its tools as they are stored. `before`: the tools whose secrets may be kept."""
+    names: set[str] = set()
+    for index, tool in enumerate(config.tools):
+        name = tool.name if isinstance(tool, FunctionTool) else "end_call"
+        if name in names:
+            raise bad_field(f"tools[{index}]", f"there is another tool named {name}")
+        names.add(name)
+        if isinstance(tool, FunctionTool):
+            _check(tool, f"tools[{index}]", guard)
+    try:
+        tools = sealed(config.tools, before=before, secret_box=secret_box)
+    except NothingToKeep as nothing:
+        raise _nothing_to_keep(nothing.field) from nothing
+    return msgspec.structs.replace(config, tools=tools)
+
+
+def _nothing_to_keep(field: str) -> Problem:
+    return bad_field(field, "there is no secret of this name and tool that could be kept; send its value")
+
+
+def _check(tool: FunctionTool, field: str, guard: AddressGuard) -> None:
+    if tool.name in RESERVED_NAMES:
+        raise bad_field(f"{field}.name", f"{tool.name} is a name of Callbridge's own; take another one")
+    why = why_no_schema(tool.parameters)
+    if why is not None:
+        raise bad_field(f"{field}.parameters", why)
+    if len(msgspec.json.encode(tool.parameters)) > MAX_SCHEMA_CHARACTERS:
+        raise bad_field(f"{field}.parameters", f"is longer than {MAX_SCHEMA_CHARACTERS} characters")
+    why = guard.why_refused(tool.webhook.url)
+    if why is not None:
+        raise bad_field(f"{field}.webhook.url", why)
+    _check_headers(tool, f"{field}.webhook.headers")
+
+
+def _check_headers(tool: FunctionTool, field: str) -> None:
+    names = [name.lower() for name in tool.webhook.headers]
+    for name, value in tool.webhook.headers.items():
+        if name.lower() in OUR_HEADERS:
+            raise bad_field(f"{field}.{name}", "is set by Callbridge itself; leave it out")
+        if names.count(name.lower()) > 1:
+            raise bad_field(f"{field}.{name}", "is there twice")
+        if isinstance(value, str) and len(value) > MAX_SECRET_CHARACTERS:
+            raise bad_field(f"{field}.{name}", f"is longer than {MAX_SECRET_CHARACTERS} characters")
