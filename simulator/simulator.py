@@ -41,6 +41,7 @@ class Simulator:
         timing: Timing | None = None,
         model_timing: ModelTiming | None = None,
         voice: Kind = "tones",
+        host: str = "127.0.0.1",
         port: int = 0,
         state_dir: Path | None = None,
         recognition: bool = False,
@@ -54,6 +55,7 @@ class Simulator:
         self._openai_api_key = openai_api_key
         self._timing = timing or Timing()
         self._model_timing = model_timing or ModelTiming()
+        self._host = host
         self._port = port
         self.voice = Voice(voice, state_dir / "speech" if state_dir else None)
         self.account = PracticeAccount(
@@ -81,7 +83,7 @@ class Simulator:
         application.add_routes(Desk(self.network, self.model, self.public_url).routes())
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await web.TCPSite(self._runner, self._host, self._port).start()
         self.port: int = self._runner.addresses[0][1]
         # So that the first sentence does not wait for the voice; the simulator answers meanwhile.
         self._loading = asyncio.create_task(asyncio.to_thread(self.voice.load))
@@ -99,7 +101,7 @@ class Simulator:
     @property
     def url(self) -> str:
         """What `TWILIO_API_BASE_URL` is to be."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     @property
     def openai_base_url(self) -> str:
