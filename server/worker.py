@@ -14,7 +14,7 @@ import uvicorn
 from litestar import Litestar
 
 from bridge.runtime.phone_leg import MAX_MESSAGE_BYTES
-from bridge.web.take_over import MediaProtocol
+from bridge.web.take_over import HttpProtocol, MediaProtocol
 from server.app import create_app
 from server.logging import configure_logging
 from server.parts import Parts
@@ -54,6 +54,7 @@ class Worker(uvicorn.Server):
         # What is there now stays: a full collection over all modules would stop every call for 15 ms.
         gc.collect()
         gc.freeze()
+        gc.enable()
 
 
 def uvicorn_config(
@@ -65,7 +66,7 @@ def uvicorn_config(
         host=host,
         port=port,
         loop=loop,
-        http="httptools",
+        http=HttpProtocol,
         ws=MediaProtocol,
         # Compressing mu-law costs ten times what it saves.
         ws_per_message_deflate=False,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from litestar.connection import WebSocket
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from bridge.runtime.counters import Counters
@@ -18,6 +19,15 @@ from bridge.runtime.socket_leg import SocketLeg
 
 TAKE_OVER = "callbridge.take_over"
 """In an ASGI scope's `extensions`: hands an accepted WebSocket's transport over. False: it does not."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's own, as `uvicorn.Config(http=HttpProtocol)`: leaves nothing for the garbage collector."""
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        # The parser holds the protocol, which holds the parser; both are done.
+        del self.parser
 
 
 class MediaProtocol(WebSocketsSansIOProtocol):
@@ -35,7 +45,7 @@ class MediaProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # websockets' parser holds its protocol, which holds the parser: nobody would collect them.
+        # As above, of websockets.
         self.conn.parser.close()
 
     async def run_asgi(self) -> None:
@@ -66,6 +76,12 @@ def phone_leg(socket: WebSocket[Any, Any, Any], counters: Counters) -> PhoneLeg:
     if take_over is not None:
         leg = PhoneSocket()
         if take_over(leg):
+            # Litestar's wrappers of these two hold the socket, which holds them.
+            socket.receive = socket.send = _not_over_asgi
             return leg
     counters.streams_over_asgi += 1
     return AsgiPhoneLeg(socket)
+
+
+async def _not_over_asgi(*_: object) -> Any:
+    raise RuntimeError("This socket was taken over from the web server.")
