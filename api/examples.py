@@ -171,3 +171,26 @@ KEY: dict[str, Any] = {
     "last_used_at": None,
 }
 KEY_WITH_SECRET: dict[str, Any] = {**KEY, "secret": "cb_x7Qf2…"}
+NEW_WEBHOOK: dict[str, Any] = {
+    "url": "https://example.com/callbridge",
+    "events": ["call.answered", "call.ended"],
+}
+WEBHOOK_WITH_SECRET: dict[str, Any] = {
+    "id": "webhook_019ab0553c4d5e6f708192a3b4c5d6e7",
+    **NEW_WEBHOOK,
+    "created_at": "2026-11-22T10:05:00Z",
+    "secret": "whsec_…",
+}
+WEBHOOK_DELIVERY: dict[str, Any] = {
+    "id": "msg_019ab0564d5e6f708192a3b4c5d6e7f8",
+    "webhook_id": WEBHOOK_WITH_SECRET["id"],
+    "call_id": CALL["id"],
+    "event_type": "call.ended",
+    "status": "pending",
+    "attempts": 0,
+    "response_code": 500,
+    "error": "answered 500",
+    "created_at": "2026-11-22T10:02:48Z",
+    "last_attempt_at": "2026-11-22T10:02:48Z",
+    "next_attempt_at": "2026-11-22T10:06:00Z",
+}

@@ -28,6 +28,7 @@ TAGS = [
     ),
     Tag("Phone numbers", "Numbers of the Twilio account, each answered by one agent."),
     Tag("Calls", "Placed, followed while they run, read afterwards."),
+    Tag("Webhooks", "What happens on calls, sent to your systems, signed, until they have it."),
     Tag("API keys", "Who may do what here."),
     Tag("Guards", "What may be dialled and how much, and what was done with which API key."),
     Tag("Costs", "What OpenAI takes, and what calls have cost."),

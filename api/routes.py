@@ -13,12 +13,14 @@ from api.guards import GuardController
 from api.phone_numbers import PhoneNumberController
 from api.prices import PriceController
 from api.tools import ToolController
+from api.webhooks import WebhookController
 
 ROUTES: list[type[Controller]] = [
     AgentController,
     ToolController,
     PhoneNumberController,
     CallController,
+    WebhookController,
     ApiKeyController,
     GuardController,
     AuditController,

@@ -38,8 +38,10 @@ AT_ONCE_TO_ONE = 10
 BATCH = 10
 HEARTBEAT = dt.timedelta(seconds=15)
 """Whoever does not say for so long that a delivery is in the works has died over it."""
-LOOK_SECONDS = 5.0
-"""The queue and the list of webhooks are looked at so often, even if nothing is announced."""
+LOOK_SECONDS = 1.0
+"""The queue is looked at so often: it announces what is new, but not what is to be tried again."""
+WEBHOOKS_SECONDS = 5.0
+"""The list of webhooks is looked at so often, even if none is announced."""
 UPKEEP_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 3.0
@@ -98,7 +100,10 @@ class WebhookSender:
                 await asyncio.sleep(RESTART_SECONDS)
 
     async def _work(self) -> None:
-        """On a connection of its own, until that is lost or `stop` is called."""
+        """On a connection of its own, until that is lost or `stop` is called; from the first webhook on."""
+        with self._notifications.listen(WEBHOOKS) as news:
+            while not await self._webhook_ids():
+                await news.wait(WEBHOOKS_SECONDS)
         connection = await connect(self._database.url, timeout=5, command_timeout=10)
         queue = self._queue = QueueManager(queries_on(connection), CHANNEL)
         lanes = asyncio.create_task(self._keep_lanes(queue), name="webhooks lanes")
@@ -123,17 +128,20 @@ class WebhookSender:
         with self._notifications.listen(WEBHOOKS) as news:
             while True:
                 try:
-                    async with self._database.session() as session:
-                        webhook_ids = (await session.scalars(select(Webhook.id))).all()
+                    new = (await self._webhook_ids()).difference(queue.entrypoint_registry)
                 except Exception as error:  # as in _work_forever
                     log.warning("webhooks_not_listed", error=type(error).__name__)
-                else:
-                    for webhook_id in set(webhook_ids).difference(queue.entrypoint_registry):
-                        lane = queue.entrypoint(
-                            webhook_id, concurrency_limit=AT_ONCE_TO_ONE, accepts_context=False
-                        )
-                        lane(self._do)
-                await news.wait(LOOK_SECONDS)
+                    new = set[str]()
+                for webhook_id in new:
+                    lane = queue.entrypoint(
+                        webhook_id, concurrency_limit=AT_ONCE_TO_ONE, accepts_context=False
+                    )
+                    lane(self._do)
+                await news.wait(WEBHOOKS_SECONDS)
+
+    async def _webhook_ids(self) -> set[str]:
+        async with self._database.session() as session:
+            return set(await session.scalars(select(Webhook.id)))
 
     async def _do(self, queued: QueuedJob) -> None:
         """A job that ends otherwise than by returning or asking for another time is lost to PgQueuer."""

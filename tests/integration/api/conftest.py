@@ -16,7 +16,9 @@ from api.errors import EXCEPTION_HANDLERS
 from api.openapi import PLUGINS, openapi_config
 from api.routes import ROUTES
 from database.notifications import Notifications
+from database.secret_box import SecretBox
 from database.session import Database
+from outgoing.address_guard import AddressGuard
 from outgoing.signing_secret import tool_signing_secrets
 from outgoing.tool_requests import ToolRequests
 from telephony.addresses import Addresses
@@ -52,6 +54,8 @@ def build_app(
                     user_agent="Callbridge/test",
                 )
             ),
+            "secret_box": provide(SecretBox(["a-secret-key-for-tests"])),
+            "address_guard": provide(AddressGuard(["localhost"])),
         },
     )
 

@@ -121,6 +121,8 @@ class Explorer:
                 case.body["agent_id"] = self._known["other_agent_id"]
             if "to" in case.body:
                 case.body |= {"to": TO, "from": self._known["number"]}
+            if "url" in case.body:
+                case.body["url"] = "https://example.com/hook"
             if "number" in case.body:
                 case.body |= {"number": "+14155550123", "buy": True}
 
@@ -135,6 +137,8 @@ async def test_every_answer_is_one_that_the_schema_documents(
     number: dict[str, Any],
 ) -> None:
     key = (await client.post("/v1/api-keys", json={"name": "a", "scopes": ["admin"]})).json()
+    wanted = {"url": "https://example.com/hook", "events": ["*"]}
+    webhook = (await client.post("/v1/webhooks", json=wanted)).json()
     other = (await client.post("/v1/agents", json={"name": "b", "prompt": "x"})).json()
     known = {
         "agent_id": agent["id"],
@@ -143,7 +147,10 @@ async def test_every_answer_is_one_that_the_schema_documents(
         "number": number["number"],
         "key_id": key["id"],
         "call_id": await finished_call(client, database, agent["id"]),
+        "webhook_id": webhook["id"],
     }
+    deliveries = (await client.get(f"/v1/webhooks/{webhook['id']}/deliveries")).json()
+    known["delivery_id"] = deliveries["items"][0]["id"]
     statuses = await asyncio.to_thread(lambda: Explorer(url, known).explore_all())
     succeeded = {label for label, statuses in statuses.items() if statuses & {200, 201, 204}}
     # The one call is over, so there is nothing to hang up.
