@@ -171,7 +171,7 @@ def _reap_adopted(ours: Sequence[int | None]) -> None:
 
 def _worker(settings: Settings, slot: int) -> Child:
     port = settings.port + slot
-    command = [sys.executable, "-m", "server.worker", "--slot", str(slot), "--port", str(port)]
+    command = [sys.executable, "-m", "server.worker_process", "--slot", str(slot), "--port", str(port)]
     inherited = {
         name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in VARIABLES
     }
