@@ -48,7 +48,8 @@ def last_event_id(header: str | None) -> int:
 async def follow(
     database: Database, notifications: Notifications, call_id: str, after: int
 ) -> AsyncGenerator[bytes]:
-    """Server-sent events after the one with that id, as they happen; over when the call is."""
+    """Server-sent events after the one with that id, as they happen; over when the call is, or this process:
+    clients then ask again, with `Last-Event-ID`."""
     silent_since = time.monotonic()
     with notifications.listen(CALL_EVENTS, call_id) as news:
         while True:
@@ -56,7 +57,7 @@ async def follow(
             for row in rows:
                 yield _encoded(row)
                 after = row.id
-            if over or any(row.type == "call.ended" for row in rows):
+            if over or notifications.stopping or any(row.type == "call.ended" for row in rows):
                 return
             if rows:
                 silent_since = time.monotonic()

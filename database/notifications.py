@@ -84,11 +84,17 @@ class Notifications:
         self._listeners: defaultdict[tuple[str, str], set[News]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
+        self.stopping = False
 
     async def start(self) -> None:
         """Returns at once; Postgres may come later."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="notifications")
+
+    def release(self) -> None:
+        """The process is stopping: whoever waits here for long is to leave, and goes on at another one."""
+        self.stopping = True
+        self._wake_everybody()
 
     async def stop(self) -> None:
         if self._task is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
-from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.retention import Retention
+from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.twilio_prices import TwilioPrices
 from bridge.web.signature import Signatures
 from bridge.web.stream_token import StreamTokens
@@ -81,6 +81,7 @@ class Parts:
         """Before the web server closes its sockets: take no more calls, let those that are up finish."""
         self.health.drain()
         await self.live_calls.drain()
+        self.notifications.release()
 
     async def close(self) -> None:
         await self.live_calls.aclose()
