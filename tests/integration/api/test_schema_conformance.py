@@ -75,8 +75,12 @@ class Explorer:
         """The statuses seen, by operation."""
         results: list[Any] = list(self._schema.get_all_operations())
         operations: list[APIOperation[Any, Any, Any, Any]] = [result.ok() for result in results]
-        # What deletes goes last, and agents after their numbers, so that the others meet things that exist.
-        for operation in sorted(operations, key=lambda one: (one.method == "delete", "agent" in one.path)):
+        # What forbids or deletes goes last, and agents after their numbers, so that the others meet things
+        # that exist and may be done.
+        for operation in sorted(
+            operations,
+            key=lambda one: (one.method in {"put", "delete"}, one.method == "delete", "agent" in one.path),
+        ):
             for mode in EXAMPLES:
                 self._explore(operation, mode)
         return self.statuses
