@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test lint format unit speech bench bench-quick bench-leaks lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
+.PHONY: help run test lint format unit speech bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-quick: .venv/.bench ## the same in 8 minutes; writes nothing
 
 bench-leaks: .venv/.bench ## a minute of calls coming and going: fails on memory, files or model sessions left behind
 	@$(BIN)/python -m bench.run --leaks
+
+bench-slots: .venv/.bench ## 1,000 calls over 4 processes: does every stream land where its model session waits?
+	@$(BIN)/python -m bench.slots
 
 lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	@test -n "$(UV)" || { $(PYTHON) -m venv .venv-tools && .venv-tools/bin/pip install -q 'uv>=0.9'; }

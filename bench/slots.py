@@ -200,6 +200,7 @@ class Caller:
             while (message := json.loads(await self._media.receive_str()))["event"] != "media":
                 pass
         self.first_audio_ms = (time.monotonic() - began) * 1000
+        self._listening = asyncio.create_task(self._listen())
         heard = base64.b64decode(message["media"]["payload"])
         if not voice_of(self.number).startswith(heard):
             raise AssertionError("a caller has heard another one's greeting")
@@ -208,6 +209,7 @@ class Caller:
         """The last status callback goes to another process than the webhook did."""
         stop = {"event": "stop", "streamSid": "MZ1", "stop": {"accountSid": "AC1", "callSid": self._sid}}
         await self._media.send_json(stop)
+        self._listening.cancel()
         await self._media.close()
         await self._post(self._index + 1, "/twilio/status", CallStatus="completed")
 
@@ -226,6 +228,11 @@ class Caller:
             if last:
                 raise
         return await self._post(turn + 1, path, attempt=attempt + 1, **form)
+
+    async def _listen(self) -> None:
+        """Somebody must answer the server's pings."""
+        async for _ in self._media:
+            pass
 
     async def _open(self, slot: int, path: str) -> aiohttp.ClientWebSocketResponse:
         headers = _signed(self._stream_url, {})
@@ -261,6 +268,10 @@ async def set_up(fleet: Fleet, calls: int, *, first: int = 0, kill: int | None =
             if kill is None:
                 await caller.connect()
 
+    async def connected(caller: Caller) -> None:
+        async with gate:
+            await caller.connect()
+
     async def hung_up(caller: Caller) -> None:
         async with gate:
             await caller.hang_up()
@@ -269,7 +280,7 @@ async def set_up(fleet: Fleet, calls: int, *, first: int = 0, kill: int | None =
     await asyncio.gather(*map(prepared, callers))
     if kill is not None:
         fleet.kill(kill)
-        await asyncio.gather(*(caller.connect() for caller in callers))
+        await asyncio.gather(*map(connected, callers))
     seconds = time.monotonic() - began
     await asyncio.gather(*map(hung_up, callers))
     hang_up_seconds = time.monotonic() - began - seconds
