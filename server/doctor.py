@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
 import asyncpg
-import httpx
 from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,11 +16,10 @@ from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_le
 from database.models import PhoneNumber
 from database.schema import ForeignSchema, schema_state
 from database.session import Database, driver_of
+from server.public_address import trouble_with
 from server.settings import Settings, is_loopback
 from telephony.addresses import Addresses
 from telephony.twilio import OwnedNumber, TwilioAccount, TwilioRefused, TwilioUnreachable
-
-TIMEOUT_S = 10.0
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -116,21 +114,12 @@ async def _public_url(settings: Settings, *, real_twilio: bool) -> Finding:
     if real_twilio and is_loopback(urlsplit(url).hostname or ""):
         mend = "Set it to an https address that leads here from the internet."
         return Finding(subject=subject, ok=False, what=f"Twilio cannot reach {url}", mend=mend)
-    try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-            answer = await client.get(f"{url}/healthz")
-            # Unsigned, so it has to be refused, and by us.
-            door = await client.post(f"{url}/twilio/voice")
-    except httpx.HTTPError as error:
-        mend = "Start the server; then look at DNS, the certificate and the proxy in front of it."
-        return Finding(
-            subject=subject, ok=False, what=f"{url} does not answer ({type(error).__name__})", mend=mend
-        )
-    if answer.status_code != 200 or door.status_code != 403:
-        what = f"{url} is answered by something else ({answer.status_code}, {door.status_code})"
-        mend = "Let the proxy pass everything but /metrics to this server."
-        return Finding(subject=subject, ok=False, what=what, mend=mend)
-    return Finding(subject=subject, ok=True, what=f"{url} leads here")
+    media_url = Addresses(url).media("0")
+    trouble = await trouble_with(url, settings.twilio_auth_token[0], media_url)
+    if trouble is not None:
+        return Finding(subject=subject, ok=False, what=trouble.what, mend=trouble.mend)
+    schemes = "https and wss" if url.startswith("https") else "http and ws"
+    return Finding(subject=subject, ok=True, what=f"{url} leads here over {schemes}, signed as by Twilio")
 
 
 async def _numbers(

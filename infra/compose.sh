@@ -1,0 +1,10 @@
+# Sourced from the project's root: `compose` with our file and our settings, by whichever compose is here.
+# CALLBRIDGE_ENV names another file than .env; COMPOSE_FILES adds compose files to ours.
+settings=${CALLBRIDGE_ENV:-.env}
+[ -f "$settings" ] || { echo "$settings is not here: infra/install.sh makes it." >&2; exit 1; }
+compose() {
+	local command=(docker compose) file files=(-f infra/compose.yaml)
+	docker compose version >/dev/null 2>&1 || command=("${DOCKER_COMPOSE:-docker-compose}")
+	for file in ${COMPOSE_FILES:-}; do files+=(-f "$file"); done
+	"${command[@]}" ${COMPOSE_PROJECT:+-p "$COMPOSE_PROJECT"} "${files[@]}" --env-file "$settings" "$@"
+}
