@@ -23,9 +23,13 @@ PCMU = {"type": "audio/pcmu"}
 
 
 def instructions(agent: AgentConfig) -> str:
-    if agent.language is None:
-        return agent.prompt
-    return f"{agent.prompt}\n\nSpeak in this language: {agent.language}."
+    parts = [agent.prompt]
+    if agent.language is not None:
+        parts.append(f"Speak in this language: {agent.language}.")
+    if agent.greeting is not None:
+        # Whoever is rung up says "Hello?" into the greeting; what answers that is to hold its words.
+        parts.append(f'Always open the call with these words, once: "{agent.greeting}"')
+    return "\n\n".join(parts)
 
 
 def turn_detection(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> dict[str, Any]:

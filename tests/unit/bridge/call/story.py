@@ -30,7 +30,7 @@ class Story:
     """One call. `said` to the model and `shown` to the phone are decoded messages, in order."""
 
     def __init__(self, *, prices: dict[str, Decimal] | None = None, **agent: Any) -> None:
-        config = AgentConfig(name="Test", prompt="Be brief.", **agent)
+        config = AgentConfig(name="Test", prompt=agent.pop("prompt", "Be brief."), **agent)
         self.engine = RealtimeSession(config)
         snapshot = AgentSnapshot(agent_id="agent_1", version=1, config=config, prices=prices or {})
         self.call = Call(snapshot, self.engine)

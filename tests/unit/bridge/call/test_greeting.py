@@ -110,3 +110,11 @@ def test_a_greeting_that_must_not_be_interrupted_is_heard_to_its_end():
     assert story.sent("session.update")[-1]["session"]["audio"]["input"]["turn_detection"][
         "interrupt_response"
     ]
+
+
+def test_a_greeting_that_is_talked_over_is_still_known_to_the_model():
+    """Whoever is rung up says "Hello?" into it; the answer to that is to hold its words."""
+    story = Story(prompt="Be brief.", greeting="Hello, this is Example.").live()
+    instructions = story.sent("session.update")[0]["session"]["instructions"]
+    assert instructions.startswith("Be brief.")
+    assert '"Hello, this is Example."' in instructions
