@@ -28,6 +28,7 @@ Action = Literal[
     "number.added",
     "number.changed",
     "number.deleted",
+    "tool.tested",
     "call.placed",
     "call.hung_up",
     "call.erased",

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.params import Body, FromPath
 from msgspec import Meta, Struct
 
-from api.auth import SECURITY, needs
+from api.audit import note
+from api.auth import SECURITY, Caller, needs
 from api.body import JsonBody
 from api.errors import Problem, not_found
 from api.given import TheDatabase, TheSecretBox, TheToolRequests
@@ -60,6 +61,8 @@ class ToolController(Controller):
     )
     async def test(
         self,
+        *,
+        request: Request[Any, Caller, Any],
         agent_id: FromPath[str],
         name: FromPath[str],
         data: Annotated[ToolTest, Body(examples=example({"arguments": {"order": "7"}}))],
@@ -80,6 +83,8 @@ class ToolController(Controller):
             headers = opened(tool, secret_box)
         except UnreadableSecret as error:
             raise Problem(409, f"A header of this tool is {error}: set it anew.") from error
+        async with database.session.begin() as session:
+            await note(session, request.auth, "tool.tested", agent_id, [name])
         caller = ToolCaller(agent_id=agent_id, call=None, tool_call_id=f"test_{uuid4().hex}")
         arguments = msgspec.json.encode(data.arguments).decode()
         outcome = await tool_requests.ask(tool, headers, caller, arguments)
