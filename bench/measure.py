@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -14,11 +15,11 @@ import msgspec
 from msgspec.structs import replace
 
 from bench import bridges, caddy, certificate, cgroup
-from bench.bridges import BUILD, LOAD_CORE, ROOT, NotStarted
+from bench.bridges import BUILD, LOAD_CORE, ROOT, START_LIMIT_S, NotStarted
 from bench.load.spec import Result, Spec, Target
 from bench.scenarios import Scenario
 
-BEYOND_S = 300.0
+BEYOND_S = 600.0
 """That a run may take beyond its window."""
 PORTS = 4
 
@@ -88,7 +89,7 @@ def _load(spec: Spec) -> Generator[subprocess.Popen[str]]:
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         _tell(child, spec)
-        if not _hear(child):
+        if not _hear(child, START_LIMIT_S):
             raise NotStarted("The load process did not start.")
         yield child
     finally:
@@ -98,7 +99,7 @@ def _load(spec: Spec) -> Generator[subprocess.Popen[str]]:
 
 def _ask(load: subprocess.Popen[str], target: Target, scenario: Scenario) -> Result:
     _tell(load, target)
-    answer = _hear(load)
+    answer = _hear(load, scenario.window_s * max(1, scenario.windows) + BEYOND_S)
     if not answer:
         raise NotStarted(f"The load process ended during {scenario.name}.")
     return msgspec.json.decode(answer, type=Result)
@@ -110,8 +111,11 @@ def _tell(child: subprocess.Popen[str], what: Spec | Target) -> None:
     child.stdin.flush()
 
 
-def _hear(child: subprocess.Popen[str]) -> str:
+def _hear(child: subprocess.Popen[str], limit_s: float) -> str:
+    """A line; empty when it ended, or said nothing for so long."""
     assert child.stdout is not None  # noqa: S101 (as above)
+    if not select.select([child.stdout], [], [], limit_s)[0]:
+        return ""
     return child.stdout.readline()
 
 

@@ -47,7 +47,7 @@ def main(*, quick: bool, wanted: str, only: str, repeats: int, write: bool, leak
         rows = run(chosen)
     except NotStarted as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"\n{tables.every(rows)}\n{tables.targets(rows)}")
+    click.echo(tables.targets(rows))
     if write:
         page.write(Path(bridges.ROOT / "docs/performance.md"), rows)
     if leaks:
@@ -72,8 +72,11 @@ def run(chosen: list[Scenario]) -> Rows:
                     f" {time.monotonic() - began:5.0f} s",
                     err=True,
                 )
+                for what, times in result.failures.items():
+                    click.echo(f"{'':>14} {times} x {what}", err=True)
         if results:
             rows[scenario.name] = {bridge: row(bridge, runs) for bridge, runs in results.items()}
+            click.echo(tables.every({scenario.name: rows[scenario.name]}))
     return rows
 
 

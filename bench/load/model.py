@@ -77,6 +77,7 @@ class ModelSession(WSListener):
         self.expected = 0
         self._model = model
         self._caller = -1
+        self._leaving = False
         self._frames = 0
         self._next_turn = FRAMES_PER_TURN
         self._speech_at = self._next_turn - FRAMES_OF_SPEECH
@@ -93,7 +94,7 @@ class ModelSession(WSListener):
         self._say([events.session("session.created", f"sess_{self.number}", "")])
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self.closed = True
+        self.closed = self._leaving = True
         self._model.open.discard(self)
         if self._reply is not None:
             self.cut.add(self._reply.number)
@@ -113,6 +114,7 @@ class ModelSession(WSListener):
             else:
                 self._asked(json.loads(message))
         elif frame.msg_type is WSMsgType.CLOSE:
+            self._leaving = True
             transport.disconnect()
 
     def _caller_audio(self, message: bytes) -> None:
@@ -268,7 +270,7 @@ class ModelSession(WSListener):
         self._say(reply.events.ended(events.WORDS, cancelled=True))
 
     def _say(self, messages: Iterable[bytes]) -> None:
-        if not self.closed:
+        if not self._leaving and not self._transport.underlying_transport.is_closing():
             for message in messages:
                 self._transport.send(WSMsgType.TEXT, message)
 

@@ -122,7 +122,9 @@ class Scenario:
             await asyncio.sleep(0.2)
             self._call_seconds += 0.2
         orderly = False
-        if index % 10 == DROPPED_EACH:
+        if phone.ended.is_set():
+            self._switchboard.failed("the bridge ended the call")
+        elif index % 10 == DROPPED_EACH:
             phone.drop()
         elif index % 10 == MODEL_LOST_EACH and (session := self._model.by_caller.get(phone.number)):
             session.hang_up()
@@ -199,7 +201,8 @@ class Scenario:
                 await self._switchboard.over(phone)
             await self._wait_for_session(phone)
             phone.settle(orderly=not early)
-            self._bridge.counts.calls_failed += early
+            if early:
+                self._switchboard.failed("the bridge ended the call")
 
         await asyncio.gather(*(end(phone) for phone in phones))
 

@@ -86,8 +86,8 @@ class Result(Struct, kw_only=True):
     """From the webhook to its answer."""
     calls_made: int
     calls_failed: int
-    failures: list[str]
-    """What some of those that never began failed of."""
+    failures: dict[str, int]
+    """Of what, and how often."""
     caller_frames: int
     caller_frames_lost: int
     """Between a call's first and last frame that arrived."""

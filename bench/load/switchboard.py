@@ -28,7 +28,6 @@ CALLER = "+14155550101"
 SETUP_S = 0.4
 """From the TwiML to the media socket's upgrade at Twilio."""
 OPEN_S = 10.0
-FAILURES_TOLD = 5
 
 
 class CallFailed(Exception):
@@ -48,7 +47,7 @@ class Switchboard:
         self._context = ssl.create_default_context(cafile=target.trust or None) if secure else None
         self.phones: dict[str, Phone] = {}
         """By CallSid."""
-        self.failures: list[str] = []
+        self.failures: dict[str, int] = {}
 
     async def close(self) -> None:
         await self._http.close()
@@ -68,9 +67,7 @@ class Switchboard:
             else:
                 phone = await self._open(number, tally, self._target.url, {}, {})
         except (OSError, TimeoutError, WSError, aiohttp.ClientError, ElementTree.ParseError) as error:
-            tally.counts.calls_failed += 1
-            if len(self.failures) < FAILURES_TOLD:
-                self.failures.append(f"{type(error).__name__}: {error}"[:200])
+            self.failed(f"{type(error).__name__}: {error}")
             raise CallFailed(f"{type(error).__name__}: {error}") from error
         return phone
 
@@ -83,8 +80,12 @@ class Switchboard:
         try:
             async with self._post("/twilio/status", status) as answer:
                 await answer.read()
-        except (TimeoutError, aiohttp.ClientError):
-            self._tallies[0].counts.calls_failed += 1
+        except (TimeoutError, aiohttp.ClientError) as error:
+            self.failed(f"status callback: {type(error).__name__}")
+
+    def failed(self, what: str) -> None:
+        self._tallies[0].counts.calls_failed += 1
+        self.failures[what[:200]] = self.failures.get(what[:200], 0) + 1
 
     async def _as_twilio(self, number: int, tally: Tally) -> Phone:
         began = time.monotonic_ns()
