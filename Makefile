@@ -68,11 +68,14 @@ bench-leaks: .venv/.bench ## a minute of calls coming and going: fails on memory
 bench-slots: .venv/.bench ## 1,000 calls over 4 processes: does every stream land where its model session waits?
 	@$(BIN)/python -m bench.slots
 
+# Litestar asks for them to make up examples, which it is never asked for here: 25 MB.
+UNUSED := --no-emit-package faker --no-emit-package polyfactory
+
 lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	@test -n "$(UV)" || { $(PYTHON) -m venv .venv-tools && .venv-tools/bin/pip install -q 'uv>=0.9'; }
 	@for lock in 'serve:' 'run:--group practice' 'test:--group practice --group test'; do \
 		$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-annotate $(if $(UPGRADE),--upgrade) pyproject.toml $${lock#*:} -o requirements/$${lock%%:*}.lock || exit 1; done
+		--no-annotate $(UNUSED) $(if $(UPGRADE),--upgrade) pyproject.toml $${lock#*:} -o requirements/$${lock%%:*}.lock || exit 1; done
 	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) --group pyproject.toml:speech -c requirements/test.lock -o requirements/speech.lock
 	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
