@@ -29,7 +29,7 @@ from bridge.runtime.tool_runner import ToolRunner
 from bridge.web.routes import ROUTES
 from bridge.web.signature import Signatures
 from bridge.web.stream_token import StreamTokens
-from bridge.web.take_over import MediaProtocol
+from bridge.web.take_over import HttpProtocol, MediaProtocol
 from database import agents
 from database.models import Call, CallEvent, PhoneNumber, TranscriptLine
 from database.notifications import Notifications
@@ -128,6 +128,7 @@ class Door:
             self._make_app(),
             log_config=None,
             lifespan="off",
+            http=HttpProtocol,
             ws=MediaProtocol if self.taken_over else "websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=MAX_MESSAGE_BYTES,
