@@ -6,6 +6,7 @@ import datetime as dt
 
 import httpx
 import structlog
+from msgspec import Struct
 
 from database.deliveries import DueDelivery, find_due, record_attempt
 from database.delivery_queue import Job
@@ -17,6 +18,14 @@ from notify.retries import Retries
 log = structlog.get_logger(__name__)
 
 
+class Counters(Struct):
+    """Of this process, since it started; metrics read them."""
+
+    webhooks_delivered: int = 0
+    webhook_attempts_failed: int = 0
+    webhooks_dead: int = 0
+
+
 class Delivering:
     def __init__(
         self, database: Database, secret_box: SecretBox, client: httpx.AsyncClient, retries: Retries
@@ -25,6 +34,7 @@ class Delivering:
         self._secret_box = secret_box
         self._client = client
         self._retries = retries
+        self.counters = Counters()
 
     async def deliver(self, job: Job) -> dt.timedelta | None:
         """How long until the job is to be done again; None: it is done with."""
@@ -38,6 +48,7 @@ class Delivering:
         delivered = outcome.error is None
         wait = None if delivered or outcome.final else self._retries.wait(delivery.attempts + 1)
         status = "delivered" if delivered else "pending" if wait is not None else "dead"
+        self._count(job, status)
         async with self._database.session.begin() as session:
             await record_attempt(
                 session,
@@ -47,9 +58,16 @@ class Delivering:
                 error=outcome.error,
                 next_attempt_in=wait,
             )
-        if status == "dead":
-            log.warning("webhook_delivery_dead", webhook_id=job.webhook_id, delivery_id=job.delivery_id)
         return wait
+
+    def _count(self, job: Job, status: str) -> None:
+        if status == "delivered":
+            self.counters.webhooks_delivered += 1
+            return
+        self.counters.webhook_attempts_failed += 1
+        if status == "dead":
+            self.counters.webhooks_dead += 1
+            log.warning("webhook_delivery_dead", webhook_id=job.webhook_id, delivery_id=job.delivery_id)
 
     async def _try(self, delivery: DueDelivery) -> Outcome:
         try:

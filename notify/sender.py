@@ -67,6 +67,7 @@ class WebhookSender:
         self._notifications = notifications
         self._client = guarded_client(guard, timeout_seconds=TIMEOUT_SECONDS, user_agent=user_agent)
         self._delivering = Delivering(database, secret_box, self._client, retries or Retries())
+        self.counters = self._delivering.counters
         self._queue: QueueManager | None = None
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []

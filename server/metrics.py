@@ -10,12 +10,14 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from bridge.runtime.live_calls import LiveCalls
+from notify.sender import WebhookSender
 from server.health import Health
 
 
 class Metrics(Collector):
-    def __init__(self, live_calls: LiveCalls, health: Health) -> None:
+    def __init__(self, live_calls: LiveCalls, webhooks: WebhookSender, health: Health) -> None:
         self._live_calls = live_calls
+        self._webhooks = webhooks
         self._health = health
         self.registry = CollectorRegistry()
         self.registry.register(self)
@@ -23,7 +25,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         calls = self._live_calls
-        for name, value in asdict(calls.counters).items():
+        for name, value in (asdict(calls.counters) | asdict(self._webhooks.counters)).items():
             yield CounterMetricFamily(
                 f"callbridge_{name}", f"{name.replace('_', ' ')} since the start", value=value
             )

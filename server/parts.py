@@ -66,7 +66,7 @@ class Parts:
         self.retention = Retention(self.database, transcript_days=settings.transcript_retention_days)
         self.health = Health(self.database)
         self.metrics_page = MetricsPage(
-            Metrics(self.live_calls, self.health).registry, slot, settings.processes()
+            Metrics(self.live_calls, self.webhooks, self.health).registry, slot, settings.processes()
         )
 
     async def start(self) -> None:

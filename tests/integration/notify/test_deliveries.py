@@ -93,6 +93,8 @@ async def test_a_receiver_that_fails_is_tried_again_with_the_same_id_and_body(
     row = await until_status(database, "delivered")
     assert receiver.requests == {row.id: 3}
     assert (row.attempts, row.response_code) == (3, 200)
+    counted = sender.counters
+    assert (counted.webhooks_delivered, counted.webhook_attempts_failed, counted.webhooks_dead) == (1, 2, 0)
 
 
 async def test_what_is_never_taken_is_given_up_listed_as_dead_and_can_be_sent_again(
