@@ -19,14 +19,13 @@ from api.errors import Problem, bad_field, not_found
 from api.given import TheAddressGuard, TheDatabase, TheSecretBox
 from api.openapi import example, responses
 from api.pagination import Cursor, Limit, NextCursor, decode_cursor, encode_cursor
+from api.spending import check_spending
 from api.tool_rules import checked
 from api.variables import missing_variables
 from bridge.call.agent import AgentConfig
-from bridge.call.cost import TOKEN_KINDS, TRANSCRIPTION_KINDS
 from database import agents
 from database.agents import StoredAgent
 from database.pages import After
-from database.prices import prices_on
 from database.tool_secrets import shown
 
 MAX_VERSION = 2**31 - 1
@@ -106,7 +105,7 @@ class AgentController(Controller):
         """`name` and `prompt` are required; prompt and greeting may hold `{{name}}` or `{{name|default}}`."""
         config = checked(data, before=[], guard=address_guard, secret_box=secret_box)
         async with database.session.begin() as session:
-            await _check_cap(session, config)
+            await check_spending(session, config)
             agent = await agents.create_agent(session, config)
             await note(session, request.auth, "agent.created", agent.id)
         return _answer(agent, 201)
@@ -261,7 +260,7 @@ async def _found(session: AsyncSession, agent_id: str, *, lock: bool = False) ->
 
 
 async def _new_version(session: AsyncSession, agent_id: str, config: AgentConfig) -> StoredAgent:
-    await _check_cap(session, config)
+    await check_spending(session, config)
     missing = missing_variables(config)
     if missing and await agents.has_numbers(session, agent_id):
         raise bad_field(
@@ -270,29 +269,6 @@ async def _new_version(session: AsyncSession, agent_id: str, config: AgentConfig
             " by this agent: nobody could give them a value when the phone rings. Write {{name|default}}",
         )
     return await agents.change_agent(session, agent_id, config)
-
-
-async def _check_cap(session: AsyncSession, config: AgentConfig) -> None:
-    """That what a call costs will be known, where it is limited."""
-    if config.max_cost_per_call is None:
-        return
-    today = dt.datetime.now(dt.UTC).date()
-    prices = await prices_on(
-        session, today, model=config.model, transcription_model=config.transcription_model
-    )
-    if unpriced := [kind for kind in TOKEN_KINDS if kind not in prices]:
-        raise bad_field(
-            "max_cost_per_call",
-            f"{config.model} has no price for {', '.join(unpriced)}, so nobody could tell when the limit is"
-            " reached: add it with PUT /v1/prices",
-        )
-    transcription = config.transcription_model
-    if transcription is not None and not prices.keys() & set(TRANSCRIPTION_KINDS):
-        raise bad_field(
-            "max_cost_per_call",
-            f"{transcription} has no price, so nobody could tell when the limit is reached: add it with PUT"
-            " /v1/prices, or transcribe with another model",
-        )
 
 
 def _match(if_match: str | None, version: int) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.audit import note
 from api.auth import Caller
 from api.errors import Problem, bad_field, not_found
+from api.spending import check_connectable
 from api.variables import missing_variables
 from database import phone_numbers
 from database.agents import find_agent
@@ -59,6 +60,7 @@ class NumberSetup:
         self._check_public_url()
         async with self._database.session.begin() as session:
             await check_agent(session, agent_id)
+            await check_connectable(session, "forward_to", forward_to)
             if await phone_numbers.find_number_by_e164(session, number):
                 raise _here_already(number)
         owned = await self._owned(number, buy=buy)

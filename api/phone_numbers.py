@@ -19,6 +19,7 @@ from api.idempotency import Attempt, IdempotencyKeyHeader, once
 from api.number_setup import NumberSetup, check_agent
 from api.openapi import example, responses
 from api.pagination import Cursor, Limit, NextCursor, decode_cursor, encode_cursor
+from api.spending import check_connectable
 from bridge.call.agent import PhoneNumberText
 from database import phone_numbers
 from database.models import PhoneNumber as PhoneNumberRow
@@ -226,6 +227,7 @@ class PhoneNumberController(Controller):
             if data.when_full is not UNSET:
                 row.when_full = data.when_full
             if data.forward_to is not UNSET:
+                await check_connectable(session, "forward_to", data.forward_to)
                 row.forward_to = data.forward_to
             if data.fallback_url is not UNSET and data.fallback_url != row.fallback_url:
                 row.fallback_url = data.fallback_url

@@ -79,6 +79,15 @@ def why_refused(
     return why
 
 
+def why_not_connected(
+    to: str, *, countries: Collection[str] | None, allow: Collection[str], deny: Collection[str]
+) -> str | None:
+    """As `why_refused`, for a number that callers are connected to: None as `countries` means all of them."""
+    anywhere = phonenumbers.SUPPORTED_REGIONS
+    named = anywhere if countries is None else countries
+    return why_refused(to, own_numbers=(), countries=named, allow=allow, deny=deny)
+
+
 def _matches(number: str, patterns: Collection[str]) -> bool:
     return any(
         number.startswith(pattern[:-1]) if pattern.endswith("*") else number == pattern

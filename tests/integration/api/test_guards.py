@@ -136,6 +136,27 @@ async def test_a_day_that_has_cost_enough_places_no_more_calls(
 
 
 @pytest.mark.parametrize(
+    ("guards", "to", "status"),
+    [
+        ({}, "+19005551234", 422),
+        ({}, "+8816123456", 422),
+        ({}, "+442079460001", 201),
+        ({"countries": ["US"]}, "+442079460001", 422),
+        ({"deny": ["+44*"]}, "+442079460001", 422),
+    ],
+)
+async def test_callers_are_connected_only_to_what_may_be_dialled(
+    client: httpx.AsyncClient, number: Json, guards: Json, to: str, status: int
+) -> None:
+    """Or whoever may change an agent makes it ring a premium number, by calling it and letting it fail."""
+    await guard(client, **guards)
+    agent = {"name": "a", "prompt": "x", "fallback_number": to}
+    assert (await client.post("/v1/agents", json=agent)).status_code == status
+    changed = await client.patch(f"/v1/phone-numbers/{number['id']}", json={"forward_to": to})
+    assert changed.status_code == (200 if status == 201 else 422)
+
+
+@pytest.mark.parametrize(
     ("guards", "field"),
     [
         ({"countries": ["XX"]}, "countries[0]"),
