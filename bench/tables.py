@@ -15,6 +15,7 @@ NAMES = {
 }
 STEADY_HEAD = (
     "bridge",
+    "calls",
     "CPU us per call-second",
     "x Node",
     "x C",
@@ -44,6 +45,7 @@ def _steady(one: Row, node: Row | None, c: Row | None) -> list[str]:
     window = one.window
     return [
         NAMES[one.bridge],
+        f"{window.calls:.0f}",
         f"{one.cpu_us:.0f}",
         _times(ratio(one.cpu_us, node.cpu_us) if node else None),
         _times(ratio(one.cpu_us, c.cpu_us) if c else None),
@@ -100,6 +102,7 @@ def all_in(one: Row) -> str:
     """What a server carries on which all of it runs."""
     total = one.cpu_us + one.caddy_us + one.postgres_us
     line = [
+        f"{one.window.calls:.0f}",
         f"{one.cpu_us:.0f}",
         f"{one.caddy_us:.0f}",
         f"{one.postgres_us:.0f}",
@@ -109,6 +112,7 @@ def all_in(one: Row) -> str:
         _pair(one.window.up),
     ]
     head = (
+        "calls up",
         "bridge us",
         "Caddy us",
         "Postgres us",
