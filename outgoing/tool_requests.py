@@ -118,7 +118,9 @@ class ToolRequests:
     ) -> httpx.Request:
         url, body = httpx.URL(tool.webhook.url), b""
         if tool.webhook.method == "GET":
-            url = url.copy_merge_params({name: _as_query(value) for name, value in arguments.items()})
+            url = url.copy_merge_params(
+                {_as_query(name): _as_query(value) for name, value in arguments.items()}
+            )
         else:
             content = {
                 "call": caller.call,

@@ -17,7 +17,7 @@ from simulator.model.reply import CallFunction, Part, Say
 from simulator.model.script import Asked, Heard, Returned, Script, Step
 from simulator.phones.behaviour import Line
 from tests.end_to_end.harness import CALLER, Harness
-from tests.end_to_end.tool_server import ToolRequest, ToolServer
+from tests.tool_server import ToolRequest, ToolServer
 
 QUESTION = "Where is my order?"
 AT_ONCE = Line(say=QUESTION, delay_ms=200)
