@@ -9,6 +9,10 @@ from tests.end_to_end.harness import Harness
 
 
 @pytest.fixture
-async def callbridge(database_url: str, tmp_path: Path) -> AsyncGenerator[Harness]:
-    async with Harness(database_url, tmp_path) as harness:
+async def callbridge(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path
+) -> AsyncGenerator[Harness]:
+    taken_over: bool = getattr(request, "param", True)
+    async with Harness(database_url, tmp_path, taken_over=taken_over) as harness:
         yield harness
+        assert bool(harness.parts.live_calls.counters.streams_over_asgi) <= (not taken_over)

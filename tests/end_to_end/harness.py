@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 
 from server.app import create_app
@@ -25,6 +26,11 @@ from simulator.timing import Timing
 ADMIN_KEY = "an-admin-key-of-the-tests"
 MODEL_KEY = "a-model-key-of-the-tests"
 CALLER = "+12125550150"
+
+BOTH_WAYS = pytest.mark.parametrize(
+    "callbridge", [True, False], indirect=True, ids=["taken over", "over ASGI"]
+)
+"""A call sounds the same on its own socket and over ASGI."""
 
 QUICK = Timing(
     rest_ms=0,
@@ -46,8 +52,11 @@ class Harness:
         *,
         timing: Timing = QUICK,
         model_timing: ModelTiming = QUICK_MODEL,
+        taken_over: bool = True,
         **environ: str,
     ) -> None:
+        """`taken_over`: media sockets are, from uvicorn, as in production; otherwise calls run over ASGI."""
+        self._taken_over = taken_over
         self._database_url = database_url
         self._data_dir = data_dir
         self._environ = environ
@@ -79,7 +88,10 @@ class Harness:
         )
         self.parts = Parts(settings, "0")
         app = create_app(self.parts)
-        self.server = uvicorn.Server(uvicorn_config(app, host="127.0.0.1", port=port, loop="none"))
+        config = uvicorn_config(app, host="127.0.0.1", port=port, loop="none")
+        if not self._taken_over:
+            config.ws = "websockets-sansio"
+        self.server = uvicorn.Server(config)
         self.server.config.load()
         self._serving = asyncio.create_task(self.server._serve([listener]))
         while not self.server.started:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from simulator.model.reply import Say
 from simulator.model.script import Asked, Heard, Script, Step
 from simulator.phones.behaviour import Line
-from tests.end_to_end.harness import Harness
+from tests.end_to_end.harness import BOTH_WAYS, Harness
+
+pytestmark = BOTH_WAYS
 
 LONG = (
     "Welcome to Example. We are open from nine to five on weekdays, from ten to two on Saturdays, "

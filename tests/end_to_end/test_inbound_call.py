@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from simulator.model.reply import CallFunction, Say
 from simulator.model.script import Asked, Heard, Script, Step
-from tests.end_to_end.harness import Harness
+from tests.end_to_end.harness import BOTH_WAYS, Harness
+
+pytestmark = BOTH_WAYS
 
 
 async def test_the_agent_greets_listens_answers_and_says_goodbye(callbridge: Harness):
