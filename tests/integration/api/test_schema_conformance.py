@@ -79,7 +79,12 @@ class Explorer:
         # that exist and may be done.
         for operation in sorted(
             operations,
-            key=lambda one: (one.method in {"put", "delete"}, one.method == "delete", "agent" in one.path),
+            key=lambda one: (
+                one.method in {"put", "delete"},
+                one.method == "delete",
+                "agent" in one.path,
+                "/tools/" not in one.path,
+            ),
         ):
             for mode in EXAMPLES:
                 self._explore(operation, mode)
@@ -144,7 +149,11 @@ async def test_every_answer_is_one_that_the_schema_documents(
     wanted = {"url": "https://example.com/hook", "events": ["*"]}
     webhook = (await client.post("/v1/webhooks", json=wanted)).json()
     other = (await client.post("/v1/agents", json={"name": "b", "prompt": "x"})).json()
+    tool = {"type": "function", "name": "look_up", "webhook": {"url": "http://localhost:1/"}}
+    path, version = f"/v1/agents/{agent['id']}", {"If-Match": "1"}
+    assert (await client.patch(path, json={"tools": [tool]}, headers=version)).status_code == 200
     known = {
+        "name": "look_up",
         "agent_id": agent["id"],
         "other_agent_id": other["id"],
         "number_id": number["id"],
