@@ -2,6 +2,8 @@
 # CALLBRIDGE_ENV names another file than .env; COMPOSE_FILES adds compose files to ours.
 settings=${CALLBRIDGE_ENV:-.env}
 [ -f "$settings" ] || { echo "$settings is not here: infra/install.sh makes it." >&2; exit 1; }
+SETTINGS_FILE=$(realpath "$settings")
+export SETTINGS_FILE
 compose() {
 	local command=(docker compose) file files=(-f infra/compose.yaml)
 	docker compose version >/dev/null 2>&1 || command=("${DOCKER_COMPOSE:-docker-compose}")

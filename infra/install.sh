@@ -67,6 +67,8 @@ fi
 
 . infra/compose.sh
 compose up -d --build --wait
+# A Caddy that runs already has the Caddyfile of its start; it is never restarted while calls are up.
+compose exec -T caddy caddy reload --config - --adapter caddyfile <Caddyfile >/dev/null 2>&1 || problem "Caddy refuses the Caddyfile."
 echo "Running. A first certificate takes some seconds."
 for _ in $(seq "${DOCTOR_ATTEMPTS:-6}"); do
 	infra/callbridge.sh doctor >"$settings.doctor" 2>&1 && found=0 && break || found=1

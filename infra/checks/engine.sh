@@ -70,9 +70,10 @@ make_stand_ins() {
 		[ -s "$sources" ] && break
 	done
 	export PYTHON_IMAGE=callbridge-check/python POSTGRES_IMAGE=callbridge-check/postgres CADDY_IMAGE=callbridge-check/caddy
-	mmdebstrap --quiet --variant=minbase --include=python3,python3-pip,python3-venv,ca-certificates \
+	mmdebstrap --quiet --dpkgopt=force-unsafe-io --aptopt='Acquire::Languages "none"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		--variant=minbase --include=python3,python3-pip,python3-venv,ca-certificates \
 		--customize-hook='copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/' \
-		--customize-hook='rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale' \
 		"$suite" - "$sources" 2>"$work/mmdebstrap.log" |
 		docker import -c 'ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt LANG=C.UTF-8' - "$PYTHON_IMAGE" >/dev/null ||
 		{ tail -3 "$work/mmdebstrap.log"; skip "no root file system can be made for the stand-ins"; }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
 import time
 import urllib.request
 import zlib
+from pathlib import Path
 
 MB = 1_000_000
 
@@ -18,8 +20,8 @@ def main(container: str, image: str, base: str) -> None:
     print(f"image  {whole / MB:.0f} MB compressed, {on_base / MB:.0f} MB of it on top of {base}")
     if whole > 250 * MB:
         sys.exit("wrong  the image is above 250 MB")
-    seconds = min(seconds_to_ready(container) for _ in range(2))
-    print(f"ready  {seconds:.1f} s after docker start, on one core")
+    seconds, processor = min(seconds_to_ready(container) for _ in range(2))
+    print(f"ready  {seconds:.1f} s after docker start, on one core, {processor:.1f} s of it at work")
 
 
 def layers(image: str) -> list[str]:
@@ -47,7 +49,8 @@ def compressed_bytes(image: str, *, skip_layers: int) -> tuple[int, int]:
     return sum(of_layers[skip_layers:]), sum(of_layers)
 
 
-def seconds_to_ready(container: str) -> float:
+def seconds_to_ready(container: str) -> tuple[float, float]:
+    """By the clock, and of the processor, which tells how busy the machine was with other things."""
     docker("stop", container)
     began = time.monotonic()
     docker("start", container)
@@ -56,10 +59,17 @@ def seconds_to_ready(container: str) -> float:
     while time.monotonic() < began + 60:
         try:
             with urllib.request.urlopen(f"http://{address}:8000/readyz", timeout=1):
-                return time.monotonic() - began
+                return time.monotonic() - began, processor_seconds(container)
         except OSError:
             time.sleep(0.01)
     sys.exit("wrong  it does not become ready")
+
+
+def processor_seconds(container: str) -> float:
+    """Of the processes in it, and of their children that ended. /proc/PID/stat, proc(5): fields 14 to 17."""
+    pids = docker("top", container, "-eo", "pid").split()[1:]
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(field) for stat in stats for field in stat[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def docker(*arguments: str) -> str:
