@@ -61,6 +61,7 @@ async def serve(spec: Spec) -> None:
     scenario = Scenario(spec, target, switchboard, model, tallies)
     # A pause of ours would be taken for one of the bridge; what a run leaves behind is not much.
     gc.collect()
+    gc.freeze()
     gc.disable()
     result = await scenario.run()
     await switchboard.close()
