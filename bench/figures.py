@@ -9,6 +9,9 @@ from msgspec import Struct
 from bench.load.spec import Latency, Result, Window
 from bench.processes import POSTGRES
 
+DISTURBED_US = 5_000
+"""On a quiet machine the pass-through's p99 is below 1 ms."""
+
 
 class Row(Struct, kw_only=True):
     """Medians of the runs; latencies are of the run whose pass-through was quietest."""
@@ -23,6 +26,11 @@ class Row(Struct, kw_only=True):
     window: Window
     last: Result
     runs: list[Result]
+
+    @property
+    def disturbed(self) -> bool:
+        """Something else used these cores: even the pass-through was slow."""
+        return self.window.up_control.p99 > DISTURBED_US
 
     @property
     def lost(self) -> int:

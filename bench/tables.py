@@ -13,6 +13,9 @@ NAMES = {
     "c": "C epoll relay",
     "litestar": "Litestar, plainly",
 }
+DISTURBED = (
+    "*Disturbed: something else used these cores, the pass-through itself was slow. These rows say nothing.*"
+)
 STEADY_HEAD = (
     "bridge",
     "calls",
@@ -38,13 +41,14 @@ def table(head: tuple[str, ...], lines: list[list[str]]) -> str:
 
 def steady(rows: dict[str, Row]) -> str:
     node, c = rows.get("node"), rows.get("c")
-    return table(STEADY_HEAD, [_steady(one, node, c) for one in rows.values()])
+    shown = table(STEADY_HEAD, [_steady(one, node, c) for one in rows.values()])
+    return f"{shown}\n\n{DISTURBED}" if any(one.disturbed for one in rows.values()) else shown
 
 
 def _steady(one: Row, node: Row | None, c: Row | None) -> list[str]:
     window = one.window
     return [
-        NAMES[one.bridge],
+        NAMES[one.bridge] + (" (disturbed)" if one.disturbed else ""),
         f"{window.calls:.0f}",
         f"{one.cpu_us:.0f}",
         _times(ratio(one.cpu_us, node.cpu_us) if node else None),

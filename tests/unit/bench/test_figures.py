@@ -96,6 +96,15 @@ def test_a_ratio_is_of_the_medians_of_both_sides() -> None:
     assert times.text == "met"
 
 
+def test_a_run_whose_pass_through_was_slow_is_marked() -> None:
+    """Or a busy machine would be taken for a slow bridge."""
+    quiet, busy = window(400, 600), window(400, 600)
+    busy.up_control = Latency(count=1, p50=100, p99=50_000, worst=50_000)
+    assert row("product", [result(busy)]).disturbed
+    # The run with the quietest pass-through is the one that is shown.
+    assert not row("product", [result(busy), result(quiet)]).disturbed
+
+
 def test_a_single_lost_frame_is_a_missed_target() -> None:
     rows = {"churn": {"product": row("product", [result(window(1, 1)), result(window(1, 1), lost=1)])}}
     lost = next(one for one in verdicts(rows) if one.what.startswith("frames lost"))
