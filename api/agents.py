@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
@@ -23,10 +25,13 @@ from api.spending import check_spending
 from api.tool_rules import checked
 from api.variables import missing_variables
 from bridge.call.agent import AgentConfig
+from bridge.call.tools import Tool
 from database import agents
 from database.agents import StoredAgent
 from database.pages import After
+from database.secret_box import SecretBox
 from database.tool_secrets import shown
+from outgoing.address_guard import AddressGuard
 
 MAX_VERSION = 2**31 - 1
 
@@ -103,7 +108,7 @@ class AgentController(Controller):
         secret_box: TheSecretBox,
     ) -> Response[Agent]:
         """`name` and `prompt` are required; prompt and greeting may hold `{{name}}` or `{{name|default}}`."""
-        config = checked(data, before=[], guard=address_guard, secret_box=secret_box)
+        config = await _checked(data, [], address_guard, secret_box)
         async with database.session.begin() as session:
             await check_spending(session, config)
             agent = await agents.create_agent(session, config)
@@ -165,7 +170,7 @@ class AgentController(Controller):
                 raise invalid(error) from error
             if "tools" in msgspec.to_builtins(data):
                 before = agent.config.tools
-                config = checked(config, before=before, guard=address_guard, secret_box=secret_box)
+                config = await _checked(config, before, address_guard, secret_box)
             if config == agent.config:
                 return _answer(agent)
             changed = await _new_version(session, agent_id, config)
@@ -250,6 +255,13 @@ class AgentController(Controller):
                 session, request.auth, "agent.restored", agent_id, differing(before.config, restored.config)
             )
         return _answer(restored)
+
+
+async def _checked(
+    config: AgentConfig, before: Sequence[Tool], guard: AddressGuard, secret_box: SecretBox
+) -> AgentConfig:
+    # In a thread: a long schema takes a tenth of a second to check, and calls are heard on this loop.
+    return await asyncio.to_thread(checked, config, before=before, guard=guard, secret_box=secret_box)
 
 
 async def _found(session: AsyncSession, agent_id: str, *, lock: bool = False) -> StoredAgent:
