@@ -299,6 +299,8 @@ async def test_erasing_leaves_that_there_was_a_call(
     for _ in range(2):
         assert (await client.delete(path)).status_code == 204
     left = (await client.get(path)).json()
+    assert left.pop("content_erased_at") > left["ended_at"]
+    del call["content_erased_at"]
     assert left == call | {"to": "erased", "variables": {}, "metadata": {}}
     assert (await client.get(f"{path}/transcript")).json()["items"] == []
     assert (await client.get(f"{path}/events")).json()["items"] == []
