@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, cast
 
+import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, func, insert, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from database.costs import dollars, with_cost
-from database.models import Call, CallEvent, TranscriptLine
+from database.costs import dollars
 from database.notifications import CALL_EVENTS
 from database.outbox import send_to_webhooks
 from database.session import Database
@@ -51,76 +50,101 @@ class TotalsEntry(Struct, frozen=True):
 Entry = EventEntry | LineEntry | TotalsEntry
 
 
+_LOCK = text("select id from calls where id = any(:ids) order by id for update")
+_EVENTS = text("""
+    insert into call_events (call_id, at, offset_ms, type, data)
+    select call_id, at, offset_ms, type, data
+    from rows from (jsonb_to_recordset(cast(:rows as jsonb))
+         as (call_id text, at timestamptz, offset_ms integer, type text, data jsonb))
+         with ordinality as entry (call_id, at, offset_ms, type, data, place)
+    order by place
+    returning id
+""")
+_ANNOUNCE = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")
+_LINES = text("""
+    insert into transcript_lines
+           (call_id, item_id, position, role, text, start_ms, end_ms, interrupted)
+    select call_id, item_id, position, role, text, start_ms, end_ms, interrupted
+    from jsonb_to_recordset(cast(:rows as jsonb))
+         as line (call_id text, item_id text, position integer, role text, text text,
+                  start_ms integer, end_ms integer, interrupted boolean)
+    on conflict (call_id, item_id) do update
+       set position = excluded.position, role = excluded.role, text = excluded.text,
+           start_ms = excluded.start_ms, end_ms = excluded.end_ms, interrupted = excluded.interrupted
+""")
+_LINES_GONE = text("""
+    delete from transcript_lines as kept
+    using jsonb_to_recordset(cast(:rows as jsonb)) as line (call_id text, item_id text)
+    where kept.call_id = line.call_id and kept.item_id = line.item_id
+""")
+_TOTALS = text("""
+    update calls set usage = totals.usage, latency = totals.latency,
+                     cost = coalesce(calls.cost, '{}') || totals.cost
+    from jsonb_to_recordset(cast(:rows as jsonb))
+         as totals (call_id text, usage jsonb, latency jsonb, cost jsonb)
+    where calls.id = totals.call_id
+""")
+
+
 async def write(database: Database, entries: Sequence[Entry]) -> None:
     """Write them in order. Those of calls that were deleted meanwhile are left out.
 
     The calls' rows are locked first, in the order of their ids: whoever holds a call's lock draws event ids
-    and commits before the next one does, so a reader who has seen an id has seen all below it.
+    and commits before the next one does, so a reader who has seen an id has seen all below it. As many
+    statements for a thousand entries as for one: this runs on the core that carries the audio.
     """
     async with database.session.begin() as session:
-        wanted = {entry.call_id for entry in entries}
-        query = select(Call.id).where(Call.id.in_(wanted)).order_by(Call.id).with_for_update()
-        known = set((await session.scalars(query)).all())
+        wanted = sorted({entry.call_id for entry in entries})
+        known = set((await session.scalars(_LOCK, {"ids": wanted})).all())
         mine = [entry for entry in entries if entry.call_id in known]
         await _write_events(session, [entry for entry in mine if isinstance(entry, EventEntry)])
         await _write_lines(session, [entry for entry in mine if isinstance(entry, LineEntry)])
-        for totals in {entry.call_id: entry for entry in mine if isinstance(entry, TotalsEntry)}.values():
-            await session.execute(
-                update(Call)
-                .where(Call.id == totals.call_id)
-                .values(
-                    usage=totals.usage,
-                    latency=totals.latency,
-                    cost=with_cost({"model": dollars(totals.cost)}),
-                )
-            )
+        await _write_totals(session, [entry for entry in mine if isinstance(entry, TotalsEntry)])
 
 
 async def _write_events(session: AsyncSession, events: Sequence[EventEntry]) -> None:
     if not events:
         return
-    rows = [
-        {
-            "call_id": event.call_id,
-            "at": event.at,
-            "offset_ms": event.offset_ms,
-            "type": event.type,
-            "data": storable(event.data),
-        }
-        for event in events
-    ]
-    written = await session.scalars(insert(CallEvent).values(rows).returning(CallEvent.id))
+    written = await session.scalars(_EVENTS, {"rows": _rows(events)})
     await send_to_webhooks(session, written.all())
-    for call_id in dict.fromkeys(event.call_id for event in events):
-        await session.execute(select(func.pg_notify(CALL_EVENTS, call_id)))
+    call_ids = list(dict.fromkeys(event.call_id for event in events))
+    await session.execute(_ANNOUNCE, {"channel": CALL_EVENTS, "ids": call_ids})
 
 
 async def _write_lines(session: AsyncSession, lines: Sequence[LineEntry]) -> None:
-    if not lines:
-        return
-    newest = {(line.call_id, line.item_id): line for line in lines}
-    rows = [
-        {
-            "call_id": line.call_id,
-            "item_id": storable(line.item_id),
-            "position": line.position,
-            "role": line.role,
-            "text": storable(line.text),
-            "start_ms": line.start_ms,
-            "end_ms": line.end_ms,
-            "interrupted": line.interrupted,
-        }
-        for line in newest.values()
-    ]
-    made = upsert(TranscriptLine).values(rows)
-    changed = {name: made.excluded[name] for name in rows[0] if name not in {"call_id", "item_id"}}
-    await session.execute(
-        made.on_conflict_do_update(index_elements=["call_id", "item_id"], set_=changed),
-    )
-    gone = [(line.call_id, storable(line.item_id)) for line in newest.values() if not line.text]
+    newest = list({(line.call_id, line.item_id): line for line in lines}.values())
+    if newest:
+        await session.execute(_LINES, {"rows": _rows(newest)})
+    gone = [line for line in newest if not line.text]
     if gone:
-        key = tuple_(TranscriptLine.call_id, TranscriptLine.item_id)
-        await session.execute(delete(TranscriptLine).where(key.in_(gone)))
+        await session.execute(_LINES_GONE, {"rows": _rows(gone)})
+
+
+async def _write_totals(session: AsyncSession, totals: Sequence[TotalsEntry]) -> None:
+    newest = {entry.call_id: entry for entry in totals}.values()
+    if newest:
+        rows = [
+            {
+                "call_id": entry.call_id,
+                "usage": entry.usage,
+                "latency": entry.latency,
+                "cost": {"model": dollars(entry.cost)},
+            }
+            for entry in newest
+        ]
+        await session.execute(_TOTALS, {"rows": _json(rows)})
+
+
+def _rows(entries: Sequence[EventEntry | LineEntry]) -> str:
+    return _json([msgspec.structs.asdict(entry) for entry in entries])
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    encoded = msgspec.json.encode(rows).decode()
+    return msgspec.json.encode(storable(rows)).decode() if _NUL in encoded else encoded
+
+
+_NUL = "\\u0000"
 
 
 def storable(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +16,9 @@ from database.models import Webhook, WebhookDelivery, new_id
 from database.shown import Call, CallEvent, shown_call, shown_event
 
 
+_ANY_WEBHOOK = text("select exists (select from webhooks)")
+
+
 class Notice(CallEvent, kw_only=True):
     """What a webhook is sent: the event, and the call as it stood then."""
 
@@ -24,6 +27,8 @@ class Notice(CallEvent, kw_only=True):
 
 async def send_to_webhooks(session: AsyncSession, event_ids: Sequence[int]) -> None:
     """Events just written: a delivery, and its place in the queue, for each webhook that wants one."""
+    if not await session.scalar(_ANY_WEBHOOK):
+        return
     wanted = (
         select(Webhook.id, CallEventRow)
         .join(CallEventRow, Webhook.events.overlap(array([CallEventRow.type, "*"])))

@@ -15,8 +15,8 @@ from database.session import Database
 QUEUE_ENTRIES = 20_000
 """While Postgres is away: beyond this the oldest are dropped."""
 BATCH_ENTRIES = 500
-LINGER_SECONDS = 0.05
-"""Entries that come within this time share a transaction."""
+LINGER_SECONDS = 0.25
+"""Entries that come within this time share a transaction; the end of a call does not wait for it."""
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,7 @@ class Journal:
         self._queue: deque[Entry | asyncio.Future[None]] = deque()
         self._queue_entries = queue_entries
         self._filled = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
         """Entries lost: the queue was full, or Postgres refused them for good."""
@@ -52,6 +53,7 @@ class Journal:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(written)
         self._filled.set()
+        self._hurried.set()
         try:
             async with asyncio.timeout(timeout_s):
                 await written
@@ -76,8 +78,11 @@ class Journal:
     async def _run(self) -> None:
         while True:
             await self._filled.wait()
-            await asyncio.sleep(LINGER_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self._hurried.wait()
             self._filled.clear()
+            self._hurried.clear()
             while self._queue:
                 await self._write_next()
 
