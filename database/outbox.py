@@ -15,7 +15,6 @@ from database.models import CallEvent as CallEventRow
 from database.models import Webhook, WebhookDelivery, new_id
 from database.shown import Call, CallEvent, shown_call, shown_event
 
-
 _ANY_WEBHOOK = text("select exists (select from webhooks)")
 
 
