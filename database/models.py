@@ -158,7 +158,15 @@ class Call(Base):
     attach_expires_at: Mapped[dt.datetime | None]
     """Until when the token in the TwiML last returned is good: a retried webhook returns the same."""
     slot: Mapped[str | None]
-    """The process that holds, or is to hold, the model session."""
+    """The process that holds, or is to hold, the model session, as it is named in addresses."""
+    holder: Mapped[str | None]
+    """The same process, by the name that no other one ever has."""
+    attach_offers: Mapped[int] = mapped_column(server_default="0")
+    """How often a lost media stream was asked for again without its having worked for a while since."""
+    attach_offered_at: Mapped[dt.datetime | None]
+    """When the first of them was."""
+    after_stream_token: Mapped[str | None]
+    """Twilio's idempotency token of the last of them: a repeated request gets the same answer."""
 
 
 class CallEvent(Base):
@@ -190,6 +198,10 @@ class TranscriptLine(Base):
     start_ms: Mapped[int]
     end_ms: Mapped[int]
     interrupted: Mapped[bool] = mapped_column(server_default="false")
+    tool: Mapped[dict[str, Any] | None]
+    """Of a tool's line: `{name, tool_call_id, arguments, output}`; `output` null while it runs."""
+    partial: Mapped[bool] = mapped_column(server_default="false")
+    """What has been heard so far of something that the agent is still saying."""
 
 
 class CallCommand(Base):
