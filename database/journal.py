@@ -1,4 +1,8 @@
-"""What live calls have to tell, many entries to a transaction."""
+"""What live calls have to tell, many entries to a transaction.
+
+Each entry names the attach number of the media stream that it was made under. A process whose call has been
+attached to by another one since is refused (`database/fence.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.costs import dollars
+from database.fence import lock
 from database.notifications import CALL_EVENTS
 from database.outbox import send_to_webhooks
 from database.session import Database
@@ -24,10 +29,11 @@ class EventEntry(Struct, frozen=True):
     offset_ms: int
     type: str
     data: dict[str, Any]
+    attach_number: int = 0
 
 
 class LineEntry(Struct, frozen=True):
-    """A transcript line, new or changed; empty text removes it."""
+    """A transcript line, new or changed; empty text without a `tool` removes it."""
 
     call_id: str
     item_id: str
@@ -37,6 +43,11 @@ class LineEntry(Struct, frozen=True):
     start_ms: int
     end_ms: int
     interrupted: bool
+    partial: bool = False
+    """The agent is still saying it: what has been heard so far."""
+    tool: dict[str, Any] | None = None
+    """Of a tool's line: `{name, tool_call_id, arguments, output}`; `output` null while it runs."""
+    attach_number: int = 0
 
 
 class TotalsEntry(Struct, frozen=True):
@@ -45,12 +56,19 @@ class TotalsEntry(Struct, frozen=True):
     latency: dict[str, Any]
     cost: Decimal | None = None
     """The voice model's share, US dollars; None: unknown."""
+    attach_number: int = 0
 
 
-Entry = EventEntry | LineEntry | TotalsEntry
+class StreamWorks(Struct, frozen=True):
+    """The media stream has carried audio for a while: earlier losses no longer count."""
+
+    call_id: str
+    attach_number: int
 
 
-_LOCK = text("select id from calls where id = any(:ids) order by id for update")
+Entry = EventEntry | LineEntry | TotalsEntry | StreamWorks
+
+
 _EVENTS = text("""
     insert into call_events (call_id, at, offset_ms, type, data)
     select call_id, at, offset_ms, type, data
@@ -63,14 +81,15 @@ _EVENTS = text("""
 _ANNOUNCE = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")
 _LINES = text("""
     insert into transcript_lines
-           (call_id, item_id, position, role, text, start_ms, end_ms, interrupted)
-    select call_id, item_id, position, role, text, start_ms, end_ms, interrupted
+           (call_id, item_id, position, role, text, start_ms, end_ms, interrupted, partial, tool)
+    select call_id, item_id, position, role, text, start_ms, end_ms, interrupted, partial, tool
     from jsonb_to_recordset(cast(:rows as jsonb))
          as line (call_id text, item_id text, position integer, role text, text text,
-                  start_ms integer, end_ms integer, interrupted boolean)
+                  start_ms integer, end_ms integer, interrupted boolean, partial boolean, tool jsonb)
     on conflict (call_id, item_id) do update
        set position = excluded.position, role = excluded.role, text = excluded.text,
-           start_ms = excluded.start_ms, end_ms = excluded.end_ms, interrupted = excluded.interrupted
+           start_ms = excluded.start_ms, end_ms = excluded.end_ms, interrupted = excluded.interrupted,
+           partial = excluded.partial, tool = excluded.tool
 """)
 _LINES_GONE = text("""
     delete from transcript_lines as kept
@@ -84,22 +103,32 @@ _TOTALS = text("""
          as totals (call_id text, usage jsonb, latency jsonb, cost jsonb)
     where calls.id = totals.call_id
 """)
+_STREAMS_WORK = text("""
+    update calls set attach_offers = 0, attach_offered_at = null
+    where id = any(:ids) and (attach_offers > 0 or attach_offered_at is not null)
+""")
 
 
-async def write(database: Database, entries: Sequence[Entry]) -> None:
-    """Write them in order. Those of calls that were deleted meanwhile are left out.
+async def write(database: Database, entries: Sequence[Entry], *, holder: str = "") -> dict[str, int]:
+    """Write them in order. Those of calls that were deleted meanwhile are left out, and so are those of calls
+    that another process than `holder` has attached to since: these calls are returned, with the attach number
+    that they have now.
 
     The calls' rows are locked first, in the order of their ids: whoever holds a call's lock draws event ids
     and commits before the next one does, so a reader who has seen an id has seen all below it. As many
     statements for a thousand entries as for one: this runs on the core that carries the audio.
     """
     async with database.session.begin() as session:
-        wanted = sorted({entry.call_id for entry in entries})
-        known = set((await session.scalars(_LOCK, {"ids": wanted})).all())
-        mine = [entry for entry in entries if entry.call_id in known]
-        await _write_events(session, [entry for entry in mine if isinstance(entry, EventEntry)])
-        await _write_lines(session, [entry for entry in mine if isinstance(entry, LineEntry)])
+        calls = await lock(session, {entry.call_id for entry in entries})
+        known = [entry for entry in entries if entry.call_id in calls]
+        late = [entry for entry in known if calls[entry.call_id].superseded(entry.attach_number, holder)]
+        mine = [entry for entry in known if not late or entry not in late]
+        words = [entry for entry in mine if not calls[entry.call_id].erased]
+        await _write_events(session, [entry for entry in words if isinstance(entry, EventEntry)])
+        await _write_lines(session, [entry for entry in words if isinstance(entry, LineEntry)])
         await _write_totals(session, [entry for entry in mine if isinstance(entry, TotalsEntry)])
+        await _write_working(session, [entry for entry in mine if isinstance(entry, StreamWorks)])
+    return {entry.call_id: calls[entry.call_id].attach_number for entry in late}
 
 
 async def _write_events(session: AsyncSession, events: Sequence[EventEntry]) -> None:
@@ -115,7 +144,7 @@ async def _write_lines(session: AsyncSession, lines: Sequence[LineEntry]) -> Non
     newest = list({(line.call_id, line.item_id): line for line in lines}.values())
     if newest:
         await session.execute(_LINES, {"rows": _rows(newest)})
-    gone = [line for line in newest if not line.text]
+    gone = [line for line in newest if not line.text and line.tool is None]
     if gone:
         await session.execute(_LINES_GONE, {"rows": _rows(gone)})
 
@@ -133,6 +162,11 @@ async def _write_totals(session: AsyncSession, totals: Sequence[TotalsEntry]) ->
             for entry in newest
         ]
         await session.execute(_TOTALS, {"rows": _json(rows)})
+
+
+async def _write_working(session: AsyncSession, streams: Sequence[StreamWorks]) -> None:
+    if streams:
+        await session.execute(_STREAMS_WORK, {"ids": [entry.call_id for entry in streams]})
 
 
 def _rows(entries: Sequence[EventEntry | LineEntry]) -> str:

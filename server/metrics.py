@@ -34,6 +34,11 @@ class Metrics(Collector):
             "Journal entries that could not be written",
             value=calls.journal.dropped,
         )
+        yield CounterMetricFamily(
+            "callbridge_journal_superseded",
+            "Journal entries left out because another process has the call",
+            value=calls.journal.superseded,
+        )
         for name, text, number in (
             ("live_calls", "Calls that are held", calls.count),
             ("max_calls", "Calls that are taken at most", calls.max_calls),

@@ -1,0 +1,36 @@
+"""Who may still write for a call: the process that attached to its media stream last.
+
+Two processes may both believe that a call is theirs, for a moment, when one of them had been given up for
+lost. Each attach raises the call's `attach_number`, and what is written names the number that it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msgspec import Struct
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+_LOCK = text("""
+    select id, attach_number, holder, content_erased_at is not null as erased
+    from calls where id = any(:ids) order by id for update
+""")
+
+
+class LockedCall(Struct, frozen=True):
+    attach_number: int
+    holder: str | None
+    erased: bool
+    """What was said is not to come back."""
+
+    def superseded(self, attach_number: int, holder: str) -> bool:
+        """Whether another process than `holder` has attached since. Its own later stream takes nothing from
+        what it has yet to write of the one before. A writer without a name is not refused."""
+        return holder not in {"", self.holder} and attach_number < self.attach_number
+
+
+async def lock(session: AsyncSession, call_ids: Collection[str]) -> dict[str, LockedCall]:
+    """Those that there are, locked in the order of their ids."""
+    rows = await session.execute(_LOCK, {"ids": sorted(call_ids)})
+    return {row.id: LockedCall(row.attach_number, row.holder, row.erased) for row in rows}
