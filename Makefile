@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test lint format unit speech bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
+.PHONY: help run test lint format unit lines speech bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ test-acme: .venv/.test ## a certificate obtained and renewed by the Caddyfile al
 
 test-containers: .venv/.test ## builds the image and brings the compose file up, where an engine is to be had
 	@infra/checks/containers
+
+lines: ## speak what is said when the model cannot, where `make run` and `make test` did not
+	@python=$(BIN)/python; $$python -c 'import hibari' 2>/dev/null || { \
+		python=.venv-lines/bin/python; [ -x $$python ] || $(PYTHON) -m venv .venv-lines && \
+		$$python -m pip install -q --no-deps --require-hashes -r requirements/lines.lock; } && $$python -m lines
 
 speech: .venv/.speech ## teach the practice model to understand real speech: 400 MB more
 
@@ -77,19 +82,23 @@ lock: ## requirements/*.lock anew from pyproject.toml; UPGRADE=1 takes the newes
 		$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate $(UNUSED) $(if $(UPGRADE),--upgrade) pyproject.toml $${lock#*:} -o requirements/$${lock%%:*}.lock || exit 1; done
 	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		$(if $(UPGRADE),--upgrade) --group pyproject.toml:lines -c requirements/test.lock -o requirements/lines.lock
+	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) --group pyproject.toml:speech -c requirements/test.lock -o requirements/speech.lock
 	@$(or $(UV),.venv-tools/bin/uv) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) --group pyproject.toml:bench -c requirements/test.lock -o requirements/bench.lock
 
 clean: ## remove what was installed and made, the practice data too
-	rm -rf .venv .venv-tools .callbridge .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-tools .venv-lines lines/spoken .callbridge .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/.run: requirements/run.lock pyproject.toml
 	@$(call install,requirements/run.lock)
+	@$(BIN)/python -m lines
 	@touch $@
 
 .venv/.test: requirements/test.lock pyproject.toml
 	@$(call install,requirements/test.lock)
+	@$(BIN)/python -m lines
 	@touch .venv/.run $@
 
 .venv/.speech: requirements/speech.lock .venv/.test

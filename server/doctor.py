@@ -16,6 +16,7 @@ from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_le
 from database.models import PhoneNumber
 from database.schema import ForeignSchema, schema_state
 from database.session import Database, driver_of
+from server import spoken_lines
 from server.public_address import trouble_with
 from server.settings import Settings, is_loopback
 from telephony.addresses import Addresses
@@ -33,6 +34,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 async def examine(settings: Settings) -> AsyncGenerator[Finding]:
     """`settings` are complete: those of the server, stand-ins included."""
     yield _secret_key(settings)
+    yield _lines()
     database = Database(settings.database_url, pool_size=1)
     twilio = TwilioAccount(
         settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
@@ -53,6 +55,11 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding]:
 def _secret_key(settings: Settings) -> Finding:
     what = f"{len(settings.secret_key)} in the list; the first signs and encrypts"
     return Finding(subject="SECRET_KEY", ok=True, what=what)
+
+
+def _lines() -> Finding:
+    ok, what = spoken_lines.what_is_there()
+    return Finding(subject="canned lines", ok=ok, what=what, mend="" if ok else spoken_lines.MEND)
 
 
 async def _database(database: Database) -> tuple[Finding, list[str]]:

@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from server import spoken_lines
 from server.child_process import Child
 from server.data_dir import DataDir, RunningServer, read_running
 from server.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
@@ -63,6 +64,7 @@ def run_dev(on_ready: Callable[[Started], None]) -> int:
     simulator = simulator_child(configured, keys, simulator_url) if standing_in.simulator else None
     if simulator is not None:
         simulator.start()  # first of all: it and the database become ready side by side
+    spoken_lines.make_missing()
     postgres: EmbeddedPostgres | None = None
     try:
         if standing_in.database:
@@ -99,6 +101,7 @@ def run_serve(*, migrate: bool) -> int:
     data.claim()
     _require_free_ports(settings)
     _prepare_database(settings, migrate=migrate)
+    spoken_lines.tell_missing()
     if not settings.admin_api_key:
         if not asyncio.run(admin_key_exists(settings.database_url)):
             raise StartError(

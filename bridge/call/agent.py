@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.call.lines import Lines
 from bridge.call.tools import EndCallTool, Tool
 
 DEFAULT_MODEL = "gpt-realtime-2.1"
@@ -189,3 +190,5 @@ class AgentSnapshot(Struct, frozen=True, kw_only=True):
     """`prompt` and `greeting` in it are filled."""
     prices: dict[str, Decimal] = msgspec.field(default_factory=dict[str, Decimal])
     """US dollars by kind of usage, as `bridge.call.cost` reads them; of the day on which the call began."""
+    lines: Lines = msgspec.field(default_factory=Lines)
+    """What is said when the voice model cannot; shared with other calls."""

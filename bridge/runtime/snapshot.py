@@ -12,6 +12,7 @@ from database.agents import find_version
 from database.models import Call
 from database.prices import prices_on
 from database.session import Database
+from lines.built_in import built_in
 
 
 async def agent_of(database: Database, call: Call) -> AgentSnapshot:
@@ -29,6 +30,7 @@ async def agent_of(database: Database, call: Call) -> AgentSnapshot:
         version=call.agent_version,
         config=filled(config, call, dt.datetime.now(dt.UTC)),
         prices=prices,
+        lines=built_in(),
     )
 
 

@@ -17,6 +17,7 @@ ROOMS = (
     "cli",
     "database",
     "infra",
+    "lines",
     "notify",
     "outgoing",
     "server",

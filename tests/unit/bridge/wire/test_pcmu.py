@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.wire.pcmu import FRAME_BYTES, Framing, payload_bytes
+from bridge.wire.pcmu import FRAME_BYTES, Framing, encode, payload_bytes
+from simulator.audio import mulaw
 
 
 @given(st.binary(max_size=700))
@@ -36,3 +38,9 @@ def test_whole_frames_pass_as_the_very_same_text():
 def test_broken_base64_is_no_audio():
     framing = Framing()
     assert framing.cut("!!!!a") == ("", 0)
+
+
+def test_every_sample_is_encoded_as_the_simulator_encodes_it():
+    """Two tables made in two ways."""
+    samples = np.arange(-32_768, 32_768)
+    assert encode(samples.tolist()) == mulaw.encode(samples.astype(np.int16))
