@@ -15,7 +15,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from bridge.engines.openai_realtime.session import RealtimeSession
-from bridge.runtime.socket_leg import SocketLeg
+from bridge.runtime.socket_leg import BEAT_SECONDS, SocketLeg
 
 OPEN_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -51,9 +51,12 @@ class ModelNotOpened(Exception):
 
 
 class ModelLeg(SocketLeg):
-    def __init__(self) -> None:
+    """A model that falls silent is closed as lost: `on_closed(1006, "silent")`."""
+
+    def __init__(self, *, beat_seconds: float = BEAT_SECONDS) -> None:
         super().__init__(
             client=True,
+            beat_seconds=beat_seconds,
             audio_prefix=RealtimeSession.append_prefix,
             max_audio_bytes=MAX_AUDIO_BYTES,
             max_message_bytes=MAX_MESSAGE_BYTES,

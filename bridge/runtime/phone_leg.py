@@ -11,7 +11,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from bridge.runtime.backlog import Backlog
 from bridge.runtime.legs import Leg, OnTexts
-from bridge.runtime.socket_leg import CLOSE_SECONDS, SocketLeg
+from bridge.runtime.socket_leg import BEAT_SECONDS, CLOSE_SECONDS, SILENT_BEATS, SocketLeg
 from bridge.wire.twilio import MEDIA_PREFIX
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -21,6 +21,11 @@ MAX_AUDIO_BYTES = 2 * 1024 * 1024
 
 
 class PhoneLeg(Leg, Protocol):
+    @property
+    def silent(self) -> bool:
+        """It was given up: nothing was heard of Twilio any more, though nobody closed."""
+        ...
+
     async def receive(self) -> str | None:
         """The next message, before `run`; None when the socket is gone."""
         ...
@@ -35,9 +40,10 @@ class PhoneLeg(Leg, Protocol):
 
 
 class PhoneSocket(SocketLeg):
-    def __init__(self) -> None:
+    def __init__(self, *, beat_seconds: float = BEAT_SECONDS) -> None:
         super().__init__(
             client=False,
+            beat_seconds=beat_seconds,
             audio_prefix=MEDIA_PREFIX,
             max_audio_bytes=MAX_AUDIO_BYTES,
             max_message_bytes=MAX_MESSAGE_BYTES,
@@ -57,9 +63,11 @@ class PhoneSocket(SocketLeg):
 
 
 class AsgiPhoneLeg:
-    """On any ASGI server: messages through `receive`, and out through one writer task."""
+    """On any ASGI server: messages through `receive`, and out through one writer task.
 
-    def __init__(self, socket: WebSocket[Any, Any, Any]) -> None:
+    ASGI has no pings, but Twilio sends audio all the time: no message for three beats is the end."""
+
+    def __init__(self, socket: WebSocket[Any, Any, Any], *, beat_seconds: float = BEAT_SECONDS) -> None:
         self._socket = socket
         self._backlog = Backlog(MEDIA_PREFIX, MAX_AUDIO_BYTES)
         self._filled = asyncio.Event()
@@ -67,7 +75,11 @@ class AsgiPhoneLeg:
         self._cut_timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._ended = False
+        self._beat_seconds = beat_seconds
+        self._beat_timer: asyncio.TimerHandle | None = None
+        self._silent_beats = 0
         self.malformed = 0
+        self.silent = False
 
     @property
     def dropped(self) -> int:
@@ -106,12 +118,14 @@ class AsgiPhoneLeg:
     async def run(self, on_texts: OnTexts) -> None:
         self._writer = writer = asyncio.create_task(self._write(), name="phone_leg_writer")
         reader = asyncio.create_task(self._read(on_texts), name="phone_leg_reader")
+        self._beat()
         try:
             await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._ended = True
-            if self._cut_timer is not None:
-                self._cut_timer.cancel()
+            for timer in (self._cut_timer, self._beat_timer):
+                if timer is not None:
+                    timer.cancel()
             for task in (writer, reader):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -126,8 +140,17 @@ class AsgiPhoneLeg:
         if self._writer is not None:
             self._writer.cancel()
 
+    def _beat(self) -> None:
+        self._silent_beats += 1
+        self.silent = self._silent_beats > SILENT_BEATS
+        if self.silent:
+            self._cut()
+        else:
+            self._beat_timer = asyncio.get_running_loop().call_later(self._beat_seconds, self._beat)
+
     async def _read(self, on_texts: OnTexts) -> None:
         while (text := await self.receive()) is not None:
+            self._silent_beats = 0
             on_texts([text])
 
     async def _write(self) -> None:

@@ -17,14 +17,17 @@ from bridge.wire.websocket import Binary, Closed, Ping, Pong, Receiver, Sender, 
 
 OnClosed = Callable[[int, str], None]
 
-PING_SECONDS = 20.0
-"""A peer that says nothing between two pings is gone."""
+BEAT_SECONDS = 0.5
+SILENT_BEATS = 3
+"""After a beat without a word the peer is pinged; after so many it is gone, which is noticed within 2 s."""
 CLOSE_SECONDS = 2.0
 WRITE_BUFFER_BYTES = 64 * 1024
 """In the transport, beyond what the system has taken; more waits in the backlog, where it can be dropped."""
 EARLY_MESSAGES = 64
 """Before `attach`; then reading waits."""
 ABNORMAL = 1006
+SILENT = "silent"
+"""The reason that goes with 1006 where nobody closed."""
 
 _KEYS = mask_keys(os.urandom)
 
@@ -36,9 +39,17 @@ class SocketLeg(asyncio.Protocol):
     them wait for a peer that does not read."""
 
     def __init__(
-        self, *, client: bool, audio_prefix: str, max_audio_bytes: int, max_message_bytes: int
+        self,
+        *,
+        client: bool,
+        audio_prefix: str,
+        max_audio_bytes: int,
+        max_message_bytes: int,
+        beat_seconds: float = BEAT_SECONDS,
     ) -> None:
         self.malformed = 0
+        self.silent = False
+        """It was given up because nothing was heard of the peer any more."""
         self.on_lost: Callable[[Exception | None], None] | None = None
         """For who had the transport before."""
         self._client = client
@@ -57,6 +68,8 @@ class SocketLeg(asyncio.Protocol):
         self._closing = False
         self._left = False
         """It was we who closed."""
+        self._beat_seconds = beat_seconds
+        self._silent_beats = 0
         self._heard = True
         self._timer: asyncio.TimerHandle | None = None
 
@@ -124,7 +137,7 @@ class SocketLeg(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._beat)
+        self._timer = asyncio.get_running_loop().call_later(self._beat_seconds, self._beat)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -208,9 +221,17 @@ class SocketLeg(asyncio.Protocol):
             on_closed(*self._end)
 
     def _beat(self) -> None:
-        if not self._heard:
+        """Beats are counted, not seconds: a pause of our own is one beat, and what came meanwhile is read."""
+        if self._heard or not self._transport.is_reading():
+            self._heard = False
+            self._silent_beats = 0
+        else:
+            self._silent_beats += 1
+        if self._silent_beats == SILENT_BEATS:
+            self.silent = True
+            self._end = (ABNORMAL, SILENT)
             self.abort()
             return
-        self._heard = False
-        self._transport.write(self._sender.ping())
-        self._timer = asyncio.get_running_loop().call_later(PING_SECONDS, self._beat)
+        if self._silent_beats == 1:
+            self._transport.write(self._sender.ping())
+        self._timer = asyncio.get_running_loop().call_later(self._beat_seconds, self._beat)

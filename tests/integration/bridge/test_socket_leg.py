@@ -17,6 +17,7 @@ from bridge.wire.websocket import Closed, Ping, Receiver, Sender, Signal
 
 MAX_AUDIO_BYTES = 200_000
 AUDIO = "audio " + "x" * 994
+NO_BEAT = 60.0
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 pytestmark = pytest.mark.parametrize(
@@ -98,17 +99,19 @@ class Heard:
 class Wire:
     """Legs with a peer each, without the handshake."""
 
-    def __init__(self, server: asyncio.Server, legs: asyncio.Queue[SocketLeg]) -> None:
-        self._server = server
+    def __init__(self, legs: asyncio.Queue[SocketLeg]) -> None:
+        self.address: tuple[str, int]
+        self.beat_seconds = NO_BEAT
         self._legs = legs
         self._pairs: list[tuple[SocketLeg, Peer]] = []
 
-    async def pair(self, *, answers: bool = True) -> tuple[SocketLeg, Peer]:
+    async def pair(self, *, answers: bool = True, beat_seconds: float = NO_BEAT) -> tuple[SocketLeg, Peer]:
+        self.beat_seconds = beat_seconds
         end = socket.socket()
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         end.setblocking(False)
         running = asyncio.get_running_loop()
-        await running.sock_connect(end, self._server.sockets[0].getsockname())
+        await running.sock_connect(end, self.address)
         _, peer = await running.create_connection(lambda: Peer(answers=answers), sock=end)
         leg = await self._legs.get()
         self._pairs.append((leg, peer))
@@ -128,15 +131,21 @@ async def on_a_wire(loop: Loop, story: Callable[[Wire], Awaitable[None]]) -> Non
     async def main() -> None:
         legs: asyncio.Queue[SocketLeg] = asyncio.Queue()
 
+        wire = Wire(legs)
+
         def new_leg() -> SocketLeg:
             leg = SocketLeg(
-                client=False, audio_prefix="audio", max_audio_bytes=MAX_AUDIO_BYTES, max_message_bytes=10_000
+                client=False,
+                audio_prefix="audio",
+                max_audio_bytes=MAX_AUDIO_BYTES,
+                max_message_bytes=10_000,
+                beat_seconds=wire.beat_seconds,
             )
             legs.put_nowait(leg)
             return leg
 
         server = await asyncio.get_running_loop().create_server(new_leg, "127.0.0.1", 0)
-        wire = Wire(server, legs)
+        wire.address = server.sockets[0].getsockname()
         async with server:
             try:
                 await story(wire)
@@ -285,21 +294,70 @@ async def test_a_peer_that_does_not_answer_our_close_is_cut_off(
     await on_a_wire(loop, story)
 
 
-async def test_only_a_peer_that_says_nothing_between_two_pings_is_cut_off(
-    loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(socket_leg, "PING_SECONDS", 0.1)
-
+async def test_only_a_peer_of_whom_nothing_is_heard_is_given_up_as_silent(loop: Loop) -> None:
     async def story(wire: Wire) -> None:
-        leg, alive = await wire.pair()
-        silent_leg, silent = await wire.pair(answers=False)
+        leg, alive = await wire.pair(beat_seconds=0.05)
+        silent_leg, silent = await wire.pair(answers=False, beat_seconds=0.05)
         heard = Heard()
         silent_leg.attach(heard.on_texts, heard.on_closed)
         await silent.until(lambda: silent.gone)
-        await heard.until(lambda: heard.closed == [(1006, "")])
+        await heard.until(lambda: heard.closed == [(1006, "silent")])
+        assert silent.signals == [Ping(b"")], "asked once"
         await alive.until(lambda: len(alive.signals) >= 5)
         assert not alive.gone
-        leg.abort()
+        assert (silent_leg.silent, leg.silent) == (True, False)
+
+    await on_a_wire(loop, story)
+
+
+async def test_a_peer_that_talks_is_not_pinged(loop: Loop) -> None:
+    """Fifty frames a second say enough."""
+
+    async def story(wire: Wire) -> None:
+        leg, peer = await wire.pair(answers=False, beat_seconds=0.05)
+        heard = Heard()
+        leg.attach(heard.on_texts)
+        clock = asyncio.get_running_loop().time
+        until = clock() + 0.5
+        while clock() < until:
+            heard.reads.clear()
+            peer.say("media")
+            await heard.until(lambda: bool(heard.reads))
+        assert not leg.silent
+        # One beat may fall into a pause of the machine's.
+        assert len(peer.signals) <= 2
+
+    await on_a_wire(loop, story)
+
+
+async def test_who_is_not_read_from_is_not_silent(loop: Loop) -> None:
+    """Before anybody listens the rest of what was said waits on the wire, a pong perhaps with it."""
+
+    async def story(wire: Wire) -> None:
+        leg, peer = await wire.pair(answers=False, beat_seconds=0.02)
+        peer.say(*[f"{number} {'x' * 9_000}" for number in range(2_000)])
+        assert await leg.receive()
+        other_leg, _ = await wire.pair(answers=False, beat_seconds=0.02)
+        await other_leg.wait_closed()
+        assert not leg.silent and not peer.gone
+
+    await on_a_wire(loop, story)
+
+
+async def test_a_silent_peer_that_does_not_read_either_is_given_up_as_fast(loop: Loop) -> None:
+    """What is unwritten is not waited for."""
+
+    async def story(wire: Wire) -> None:
+        leg, peer = await wire.pair(answers=False, beat_seconds=0.05)
+        heard = Heard()
+        leg.attach(heard.on_texts, heard.on_closed)
+        peer.transport.pause_reading()
+        while not leg.dropped:
+            leg.send(AUDIO)
+            leg.flush()
+        began = asyncio.get_running_loop().time()
+        await heard.until(lambda: heard.closed == [(1006, "silent")])
+        assert asyncio.get_running_loop().time() - began < 2
 
     await on_a_wire(loop, story)
 
