@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test lint format unit lines speech bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
+.PHONY: help run test audit lint format unit lines speech bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lines: ## speak what is said when the model cannot, where `make run` and `make t
 	@python=$(BIN)/python; $$python -c 'import hibari' 2>/dev/null || { \
 		python=.venv-lines/bin/python; [ -x $$python ] || $(PYTHON) -m venv .venv-lines && \
 		$$python -m pip install -q --no-deps --require-hashes -r requirements/lines.lock; } && $$python -m lines
+
+audit: ## known holes in what we depend on, by PyPI's advisories
+	@infra/checks/audit
 
 speech: .venv/.speech ## teach the practice model to understand real speech: 400 MB more
 

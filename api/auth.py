@@ -10,8 +10,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
+from api.client_address import ClientAddress
 from api.errors import Problem
 from api.queries import refuse_unknown_queries
+from api.rate_limits import RateLimits
 from database.api_keys import digest, use_key
 from database.session import Database
 
@@ -43,13 +45,32 @@ class Caller(Struct, frozen=True):
 class Authenticator:
     """In `app.state.authenticator`."""
 
-    def __init__(self, database: Database, admin_api_key: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        admin_api_key: str,
+        limits: RateLimits | None = None,
+        client_address: ClientAddress | None = None,
+    ) -> None:
         """`admin_api_key` may be empty: then only keys of the database count."""
         self._database = database
         self._admin_sha256 = digest(admin_api_key) if admin_api_key else None
+        self._limits = limits or RateLimits()
+        self._client_address = client_address or ClientAddress()
 
-    async def caller(self, secret: str) -> Caller | None:
-        if self._admin_sha256 and hmac.compare_digest(digest(secret), self._admin_sha256):
+    async def caller(self, secret: str, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller | None:
+        """None: no such key. Raises Problem 429."""
+        address, key_sha256 = self._client_address.of(connection), digest(secret)
+        self._limits.before(address, key_sha256)
+        caller = await self._holder_of(secret, key_sha256)
+        if caller is None:
+            self._limits.wrong(address, key_sha256)
+        else:
+            self._limits.right(address, key_sha256)
+        return caller
+
+    async def _holder_of(self, secret: str, key_sha256: str) -> Caller | None:
+        if self._admin_sha256 and hmac.compare_digest(key_sha256, self._admin_sha256):
             return Caller("admin", "ADMIN_API_KEY", frozenset({"admin"}))
         async with self._database.session.begin() as session:
             key = await use_key(session, secret)
@@ -66,7 +87,7 @@ def needs(scope: Scope) -> Guard:
             raise _unauthorized(
                 "Send an API key: 'Authorization: Bearer <API key>'.", 'Bearer realm="callbridge"'
             )
-        caller = await authenticator.caller(secret.strip())
+        caller = await authenticator.caller(secret.strip(), connection)
         if caller is None:
             raise _unauthorized(
                 "This API key does not exist, or was deleted.",

@@ -44,6 +44,7 @@ WHEN = {
     415: "The body is not `application/json`.",
     422: "A field is wrong, or Twilio refused; `code` is then Twilio's.",
     428: "`If-Match` is missing.",
+    429: "This key asks too often, or its address sent too many wrong ones; see `Retry-After`.",
     502: "Twilio could not be asked.",
     503: "The database is away; try again.",
     504: "The process that holds the call did not take the command in time.",
@@ -76,8 +77,8 @@ def responses(
     description: str = "Done.",
     body: bool = False,
 ) -> dict[int, ResponseSpec]:
-    """What a route may answer; every route may also say 400, 401, 403, 422 and 503. `body`: it reads one."""
-    documented = {400, 401, 403, 422, 503, *problems, *((413, 415) if body else ())}
+    """What a route may answer; every one may also say 400, 401, 403, 422, 429, 503. `body`: it reads one."""
+    documented = {400, 401, 403, 422, 429, 503, *problems, *((413, 415) if body else ())}
     specs = {
         code: ResponseSpec(
             ProblemDetails, description=WHEN[code], media_type=PROBLEM_JSON, generate_examples=False

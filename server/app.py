@@ -17,12 +17,14 @@ from litestar.response import File
 from swagger_ui_bundle import swagger_ui_path
 
 from api.auth import Authenticator
+from api.client_address import ClientAddress
 from api.errors import EXCEPTION_HANDLERS
 from api.openapi import PLUGINS, openapi_config
 from api.routes import ROUTES as API_ROUTES
 from bridge.web.routes import ROUTES as TWILIO_ROUTES
 from server.health import ROUTES as HEALTH_ROUTES
 from server.parts import Parts
+from server.response_headers import add_headers
 from server.version import __version__
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -65,9 +67,8 @@ def create_app(parts: Parts) -> Litestar:
                 "metrics_page": parts.metrics_page,
             }.items()
         },
-        state=State(
-            {"authenticator": Authenticator(parts.database, parts.settings.admin_api_key), "parts": parts}
-        ),
+        state=State({"authenticator": _authenticator(parts), "parts": parts}),
+        before_send=[add_headers],
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         plugins=PLUGINS,
@@ -105,6 +106,11 @@ def schema_asset(name: FromPath[str]) -> File:
         content_disposition_type="inline",
         headers={"cache-control": "public, max-age=86400"},
     )
+
+
+def _authenticator(parts: Parts) -> Authenticator:
+    behind = ClientAddress(parts.settings.trusted_proxies)
+    return Authenticator(parts.database, parts.settings.admin_api_key, parts.rate_limits, behind)
 
 
 def _always(part: Any) -> Callable[[], Any]:

@@ -9,14 +9,18 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.rate_limits import RateLimits
 from bridge.runtime.live_calls import LiveCalls
 from notify.sender import WebhookSender
 from server.health import Health
 
 
 class Metrics(Collector):
-    def __init__(self, live_calls: LiveCalls, webhooks: WebhookSender, health: Health) -> None:
+    def __init__(
+        self, live_calls: LiveCalls, webhooks: WebhookSender, rate_limits: RateLimits, health: Health
+    ) -> None:
         self._live_calls = live_calls
+        self._rate_limits = rate_limits
         self._webhooks = webhooks
         self._health = health
         self.registry = CollectorRegistry()
@@ -25,7 +29,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         calls = self._live_calls
-        for name, value in (asdict(calls.counters) | asdict(self._webhooks.counters)).items():
+        counted = (calls.counters, self._webhooks.counters, self._rate_limits.counters)
+        for name, value in (pair for counters in counted for pair in asdict(counters).items()):
             yield CounterMetricFamily(
                 f"callbridge_{name}", f"{name.replace('_', ' ')} since the start", value=value
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.rate_limits import RateLimits
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.retention import Retention
@@ -39,6 +40,7 @@ class Parts:
         self.twilio = TwilioAccount(
             settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
         )
+        self.rate_limits = RateLimits(settings.api_requests_per_minute)
         self.address_guard = AddressGuard(settings.outgoing_allowed_hosts)
         self.webhooks = WebhookSender(
             database=self.database,
@@ -65,9 +67,8 @@ class Parts:
         self.twilio_prices = TwilioPrices(self.database, self.twilio)
         self.retention = Retention(self.database, transcript_days=settings.transcript_retention_days)
         self.health = Health(self.database)
-        self.metrics_page = MetricsPage(
-            Metrics(self.live_calls, self.webhooks, self.health).registry, slot, settings.processes()
-        )
+        metrics = Metrics(self.live_calls, self.webhooks, self.rate_limits, self.health)
+        self.metrics_page = MetricsPage(metrics.registry, slot, settings.processes())
 
     async def start(self) -> None:
         await self.notifications.start()

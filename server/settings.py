@@ -74,6 +74,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Live calls per process."""
     drain_seconds: float
     """How long SIGTERM lets calls finish."""
+    trusted_proxies: tuple[str, ...]
+    """Networks whose `X-Forwarded-For` says where a request comes from."""
+    api_requests_per_minute: int
+    """Of each API key, in each process; 0: as many as it likes."""
     outgoing_allowed_hosts: tuple[str, ...]
     """`host` or `host:port`: webhooks may go there though it is not public, and over plain http."""
     transcript_retention_days: int
@@ -197,6 +201,8 @@ def _read(reader: _Reader, mode: Mode) -> Settings:
         ).rstrip("/"),
         max_calls=int(reader.number("MAX_CALLS", default_max_calls(workers), least=1, most=10_000)),
         drain_seconds=reader.number("DRAIN_SECONDS", 10, least=0, most=86_400, whole=False),
+        trusted_proxies=_trusted_proxies(reader),
+        api_requests_per_minute=int(reader.number("API_REQUESTS_PER_MINUTE", 1800, least=0, most=1_000_000)),
         outgoing_allowed_hosts=_allowed_hosts(reader),
         transcript_retention_days=int(reader.number("TRANSCRIPT_RETENTION_DAYS", 0, least=0, most=36_500)),
         log_level=reader.choice("LOG_LEVEL", "info", LOG_LEVELS),
@@ -266,6 +272,19 @@ def _allowed_hosts(reader: _Reader) -> tuple[str, ...]:
             f"OUTGOING_ALLOWED_HOSTS must list hosts, such as localhost or 10.0.0.7:8080, not {wrong[0]!r}."
         )
     return hosts
+
+
+def _trusted_proxies(reader: _Reader) -> tuple[str, ...]:
+    networks = reader.listed("TRUSTED_PROXIES") or ("127.0.0.0/8", "::1/128")
+    for network in networks:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            reader.problems.append(
+                f"TRUSTED_PROXIES must list addresses or networks, such as 10.0.0.0/8, not {network!r}."
+            )
+            return ()
+    return networks
 
 
 def _wrong_url(value: str) -> str | None:

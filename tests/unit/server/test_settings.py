@@ -53,6 +53,7 @@ def test_everything_that_is_wrong_is_reported_at_once_with_what_to_do() -> None:
             "OPENAI_BASE_URL": "api.openai.com",
             "LOG_LEVEL": "loud",
             "DRAIN_SECONDS": "-1",
+            "TRUSTED_PROXIES": "10.0.0.0/8,caddy",
         }
     )
     assert [problem.split(" ")[0] for problem in wrong] == [
@@ -65,6 +66,7 @@ def test_everything_that_is_wrong_is_reported_at_once_with_what_to_do() -> None:
         "SECRET_KEY",
         "OPENAI_BASE_URL",
         "DRAIN_SECONDS",
+        "TRUSTED_PROXIES",
         "LOG_LEVEL",
     ]
 
