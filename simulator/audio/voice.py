@@ -122,3 +122,12 @@ def _to_mulaw(samples: NDArray[np.float64]) -> bytes:
     loudness = float(np.sqrt(np.mean(samples**2))) or 1.0
     linear = np.clip(samples * (_LOUDNESS / loudness), -1, 1) * 32_000
     return mulaw.encode(linear.astype(np.int16))
+
+
+def _beep() -> bytes:
+    seconds = np.arange(RATE * 2 // 5) / RATE
+    return _to_mulaw(np.sin(2 * np.pi * 1_000 * seconds))
+
+
+BEEP = _beep()
+"""A mailbox's tone: 1,000 Hz for 400 ms."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.audio import watermark
+from simulator.audio.mulaw import BYTES_PER_MS
 from simulator.audio.recording import stereo_wav
 from simulator.network.call_record import CallRecord
 from simulator.network.line import Line
@@ -37,6 +39,23 @@ class Interruption:
 
 
 @dataclass(frozen=True)
+class MachineDetection:
+    """Asynchronous answering machine detection: https://www.twilio.com/docs/voice/answering-machine-detection"""
+
+    mode: str
+    """`Enable` or `DetectMessageEnd`."""
+    callback: str = ""
+    callback_method: str = "POST"
+    timeout_seconds: float = 30
+    speech_ms: float = 2400
+    """Who speaks for longer at once is a machine."""
+    speech_end_ms: float = 1200
+    """Who is silent for so long after speaking has finished."""
+    silence_ms: float = 5000
+    """Who says nothing for so long is `unknown`."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What Twilio was told about this call, by its creator or by the number that is called."""
 
@@ -49,6 +68,7 @@ class Settings:
     ring_seconds: float = 60
     limit_seconds: float = 14_400
     send_digits: str = ""
+    machine_detection: MachineDetection | None = None
 
 
 class SimulatedCall:
@@ -83,6 +103,15 @@ class SimulatedCall:
     def spoken(self) -> list[str]:
         """What the phone said, as far as it has words."""
         return [str(moment.data["text"] or "") for moment in self.story.all("caller started speaking")]
+
+    @property
+    def recorded(self) -> str | None:
+        """What a mailbox has recorded after its beep; None: there was no beep, or nothing was said."""
+        beeps = self.story.all("beep")
+        if not beeps or self.line is None:
+            return None
+        began = int(str(beeps[-1].data["call_ms"])) * BYTES_PER_MS
+        return watermark.read(bytes(self.line.heard[began:]))
 
     @property
     def ended(self) -> Moment | None:

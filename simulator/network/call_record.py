@@ -43,6 +43,8 @@ class CallRecord:
     answered_at: datetime | None = None
     parent_call_sid: str | None = None
     phone_number_sid: str | None = None
+    answered_by: str | None = None
+    """By asynchronous answering machine detection."""
     _next_sequence_number: int = field(default=0, repr=False)
 
     @property
@@ -144,7 +146,7 @@ class CallRecord:
             "duration": None if duration is None else str(duration),
             "price": self.price(rated_until),
             "price_unit": "USD",
-            "answered_by": None,
+            "answered_by": self.answered_by,
             "annotation": None,
             "forwarded_from": None,
             "caller_name": None,

@@ -8,34 +8,35 @@ from collections.abc import Callable, Coroutine
 
 from simulator.audio import watermark
 from simulator.audio.recording import BadWav, from_wav
-from simulator.network import twiml
-from simulator.network.call import Interruption, SimulatedCall, Source
+from simulator.network import reach, twiml
+from simulator.network.call import Interruption, MachineDetection, SimulatedCall, Source
 from simulator.network.call_record import Status
 from simulator.network.callbacks import StatusCallbacks
 from simulator.network.equipment import Equipment
-from simulator.network.line import Line, Nothing, join
+from simulator.network.line import Line
+from simulator.network.machine_detection import detect
 from simulator.network.media_stream import MediaStream
 from simulator.network.talk import Rejected, Talk
 from simulator.network.webhooks import Exchange
 from simulator.phones.behaviour import BadBehaviour
 from simulator.phones.phone import PreparedLine
 
+Dialling = Callable[[SimulatedCall, "Life", twiml.Dial, dict[str, str]], Coroutine[None, None, None]]
 UNANSWERED: dict[str, Status] = {"busy": "busy", "unreachable": "failed", "never_answers": "no-answer"}
 
 
 class Life:
-    """`ring_other` makes the other leg of a `<Dial>`."""
+    """`dialling` carries a `<Dial>` out."""
 
-    def __init__(
-        self, call: SimulatedCall, equipment: Equipment, ring_other: Callable[[twiml.Dial], SimulatedCall]
-    ) -> None:
+    def __init__(self, call: SimulatedCall, equipment: Equipment, dialling: Dialling) -> None:
         self._call = call
         self._equipment = equipment
-        self._ring_other = ring_other
+        self._dialling = dialling
         self._callbacks = StatusCallbacks(call, equipment.webhooks, equipment.faults, equipment.clock)
         self._beside: set[asyncio.Task[None]] = set()
         self._lines: asyncio.Task[list[PreparedLine]] | None = None
         self._line_task: asyncio.Task[None] | None = None
+        self._detection: asyncio.Task[None] | None = None
 
     async def come_in(self) -> None:
         """A person has dialled one of the account's numbers."""
@@ -53,23 +54,12 @@ class Life:
         try:
             if await self._dial_and_ring(queued_s):
                 await self.answer()
+                if self._call.settings.machine_detection is not None:
+                    self._detection = self._spawn(self._detect(self._call.settings.machine_detection))
                 await self._talk(self._call.settings.source)
         except (BadBehaviour, BadWav) as error:
             self._end("failed", by="network", why=str(error))
         finally:
-            await self._finish()
-
-    async def ring_for(self, other: Line) -> None:
-        """The other leg of a `<Dial>`: rings, and is joined to that line until one of the two hangs up."""
-        self._prepare_lines()
-        try:
-            if await self._dial_and_ring(0):
-                join(other, await self.answer())
-                interruption = await self._call.interruptions.get()
-                self._end("completed", by=interruption.by)
-        finally:
-            other.attachment = Nothing()
-            self._end("completed" if self._call.line else "canceled", by="other leg")
             await self._finish()
 
     async def answer(self) -> Line:
@@ -116,24 +106,8 @@ class Life:
         finally:
             self._report_stream(stream, "stream-stopped" if stream.started else "stream-error")
 
-    async def dial(self, verb: twiml.Dial, line: Line) -> tuple[tuple[str, str], ...]:
-        other = self._ring_other(verb)
-        life = Life(other, self._equipment, self._ring_other)
-        limit = asyncio.get_running_loop().call_later(
-            verb.time_limit_seconds, other.interrupt, Interruption("time limit")
-        )
-        self._call.story.tell("dialling", to=verb.number, call_sid=other.sid)
-        try:
-            await life.ring_for(line)
-        finally:
-            limit.cancel()
-        seconds = str(other.record.duration_seconds or 0)
-        return (
-            ("DialCallStatus", other.record.status),
-            ("DialCallSid", other.sid),
-            ("DialCallDuration", seconds),
-            ("DialBridged", "true" if other.line else "false"),
-        )
+    async def dial(self, verb: twiml.Dial, told: dict[str, str]) -> None:
+        await self._dialling(self._call, self, verb, told)
 
     async def _rejectable_call(self) -> None:
         """The number's webhook decides whether the call is answered at all."""
@@ -165,6 +139,9 @@ class Life:
             await asyncio.sleep(queued_s)
         self._move("initiated", "initiated")
         await asyncio.sleep(self._equipment.timing.dial_ms / 1000)
+        if why := reach.why_not_callable(self._call.record.to):
+            self._end("failed", by="network", why=why)
+            return
         if behaviour.pick_up in ("busy", "unreachable"):
             self._end(UNANSWERED[behaviour.pick_up], by="callee")
             return
@@ -194,9 +171,12 @@ class Life:
             limit.cancel()
 
     def _tell_action(self, talk: Talk) -> None:
-        """The call ended while a stream was connected: the action hears of it, its answer is not done."""
-        if talk.connect is not None and talk.connect.action:
-            self._spawn(self._ask_in_vain(Source(talk.connect.action, talk.connect.method)))
+        """The call ended while a stream was connected, or another phone rang or was talked to: the action
+        hears of it, its answer is not done."""
+        verb = talk.going_on
+        if verb is not None and verb.action:
+            told = tuple(talk.dial_told.items()) if isinstance(verb, twiml.Dial) else ()
+            self._spawn(self._ask_in_vain(Source(verb.action, verb.method, parameters=told)))
 
     async def _ask_in_vain(self, source: Source) -> None:
         await self.ask(source)
@@ -234,8 +214,9 @@ class Life:
             return
         if call.line is not None:
             call.line.phone.end()
-        if self._line_task is not None:
-            self._line_task.cancel()
+        for task in (self._line_task, self._detection):
+            if task is not None:
+                task.cancel()
         call.story.tell("ended", status=status, by=by, **data)
         self._callbacks.report("completed")
 
@@ -249,6 +230,21 @@ class Life:
             await asyncio.wait(self._beside)
         self._call.story.finish()
         self._call.over.set()
+
+    async def _detect(self, asked: MachineDetection) -> None:
+        """Who has answered; beside the call, which does not wait for it."""
+        verdict = await detect(asked, self._call.behaviour, self._call.story)
+        self._call.record.answered_by = verdict.answered_by
+        self._call.story.tell("detected", answered_by=verdict.answered_by, after_ms=verdict.after_ms)
+        told = {
+            "AccountSid": self._equipment.account.sid,
+            "CallSid": self._call.sid,
+            "AnsweredBy": verdict.answered_by,
+            "MachineDetectionDuration": str(verdict.after_ms),
+        }
+        self._detection = None
+        if asked.callback:
+            await self._send(asked.callback, told, asked.callback_method)
 
     def _report_stream(self, stream: MediaStream, event: str) -> None:
         url = stream.asked.status_callback
@@ -266,8 +262,9 @@ class Life:
             told["StreamError"] = f"{stream.error_code} - Stream"
         self._spawn(self._send(url, told))
 
-    async def _send(self, url: str, parameters: dict[str, str]) -> None:
-        self._call.webhooks.append(await self._equipment.webhooks.ask(url, list(parameters.items())))
+    async def _send(self, url: str, parameters: dict[str, str], method: str = "POST") -> None:
+        asked = await self._equipment.webhooks.ask(url, list(parameters.items()), method)
+        self._call.webhooks.append(asked)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

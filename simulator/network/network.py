@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from simulator.network import twiml
 from simulator.network.call import Settings, SimulatedCall, Source
 from simulator.network.call_record import CallRecord, Direction
+from simulator.network.dialled import Dialled, DialledLeg
 from simulator.network.equipment import Equipment
 from simulator.network.life import Life
 from simulator.network.story import Story
@@ -75,15 +76,24 @@ class Network:
             await asyncio.wait(running)
 
     def _life(self, call: SimulatedCall) -> Life:
-        def ring_other(verb: twiml.Dial) -> SimulatedCall:
-            settings = Settings(Source(), ring_seconds=verb.timeout_seconds)
-            from_ = verb.caller_id or call.record.from_
-            behaviour = self.equipment.directory.behaviour_of(verb.number)
-            other = self._new("outbound-dial", from_, verb.number, settings, behaviour)
-            other.record.parent_call_sid = call.sid
-            return other
+        return Life(call, self.equipment, self._dial)
 
-        return Life(call, self.equipment, ring_other)
+    async def _dial(self, call: SimulatedCall, life: Life, verb: twiml.Dial, told: dict[str, str]) -> None:
+        def leg(callee: twiml.Callee) -> DialledLeg:
+            settings = Settings(
+                Source(callee.url, callee.method) if callee.url else Source(),
+                status_callback=callee.status_callback,
+                status_callback_method=callee.status_callback_method,
+                status_events=callee.status_events,
+                ring_seconds=verb.timeout_seconds,
+            )
+            behaviour = self.equipment.directory.behaviour_of(callee.to)
+            from_ = verb.caller_id or call.record.from_
+            other = self._new("outbound-dial", from_, callee.to, settings, behaviour)
+            other.record.parent_call_sid = call.sid
+            return DialledLeg(other, self.equipment, self._dial)
+
+        await Dialled(verb, call, life.answer, told).carry_out(leg, self.equipment.account)
 
     def _new(
         self, direction: Direction, from_: str, to: str, settings: Settings, behaviour: Behaviour

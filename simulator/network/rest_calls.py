@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import phonenumbers
 
 from simulator.network.account import PracticeAccount
-from simulator.network.call import Interruption, Settings, SimulatedCall, Source
+from simulator.network.call import Interruption, MachineDetection, Settings, SimulatedCall, Source
 from simulator.network.errors import Refused
+from simulator.network.reach import why_not_callable
 
 Form = Mapping[str, Sequence[str]]
 
@@ -45,6 +46,9 @@ def new_call(form: Form, account: PracticeAccount) -> tuple[str, str, Settings]:
             raise Refused(*magic)
     _require_number("To", to, 21211)
     _require_number("From", from_, 21212)
+    why = why_not_callable(to)
+    if why is not None:
+        raise Refused(21215 if why.startswith("13227") else 21216, f"Not authorized to call {to}: {why}")
     if from_ != MAGIC_FROM and account.owned(from_) is None:
         raise Refused(
             21210, f"The source phone number provided, {from_}, is not yet verified for your account."
@@ -68,7 +72,37 @@ def _settings(form: Form) -> Settings:
         events or frozenset({"completed"}),
         min(600.0, _number(form, "Timeout", 60, 21208)),
         _number(form, "TimeLimit", 14_400, 21208),
+        machine_detection=None if one(form, "SendDigits") else _machine_detection(form),
     )
+
+
+def _machine_detection(form: Form) -> MachineDetection | None:
+    mode = one(form, "MachineDetection")
+    if mode in ("", "none"):
+        return None
+    if mode not in ("Enable", "DetectMessageEnd"):
+        raise Refused(21234, f"Invalid MachineDetection: {mode}")
+    if one(form, "AsyncAmd") != "true":
+        raise Refused(21234, "This network detects answering machines asynchronously only: AsyncAmd=true.")
+    callback = one(form, "AsyncAmdStatusCallback")
+    if callback:
+        _require_url("AsyncAmdStatusCallback", callback, 21234)
+    return MachineDetection(
+        mode,
+        callback,
+        one(form, "AsyncAmdStatusCallbackMethod", "POST"),
+        _within(form, "MachineDetectionTimeout", 30, 3, 59),
+        _within(form, "MachineDetectionSpeechThreshold", 2400, 1000, 6000),
+        _within(form, "MachineDetectionSpeechEndThreshold", 1200, 500, 5000),
+        _within(form, "MachineDetectionSilenceTimeout", 5000, 2000, 10_000),
+    )
+
+
+def _within(form: Form, name: str, otherwise: int, least: int, most: int) -> float:
+    value = _number(form, name, otherwise, 21234)
+    if not least <= value <= most:
+        raise Refused(21234, f"{name} must be {least} to {most}.")
+    return value
 
 
 def source_of(form: Form) -> Source:

@@ -38,8 +38,9 @@ class Surroundings(Protocol):
 
     async def run_stream(self, asked: twiml.Stream, line: Line) -> None: ...
 
-    async def dial(self, verb: twiml.Dial, line: Line) -> tuple[tuple[str, str], ...]:
-        """Rings another phone, joins the two until one hangs up; returns what the action is told."""
+    async def dial(self, verb: twiml.Dial, told: dict[str, str]) -> None:
+        """Rings others, joins the first who answers to this call until one hangs up. Writes what the action
+        is told."""
         ...
 
 
@@ -55,8 +56,12 @@ class Talk:
     def __init__(self, call: SimulatedCall, around: Surroundings) -> None:
         self._call = call
         self._around = around
-        self.connect: twiml.Connect | None = None
-        """The `<Connect>` whose stream has started and goes on."""
+        self.going_on: twiml.Connect | twiml.Dial | None = None
+        """A `<Connect>` whose stream has started, or a `<Dial>`, while it lasts."""
+        self.dial_told: dict[str, str] = {}
+        """What became of the last `<Dial>`, as its action is told."""
+        self.hung_up = False
+        """It ended with a verb that says so, not because no verb was left."""
 
     async def run(self, source: Source) -> None:
         """Until nothing is left to do, which means hanging up. Raises Rejected."""
@@ -103,8 +108,10 @@ class Talk:
         for verb in document.verbs:
             match verb:
                 case twiml.Hangup():
+                    self.hung_up = True
                     return None
                 case twiml.Reject(reason=reason):
+                    self.hung_up = True
                     if self._call.record.status == "ringing":
                         raise Rejected(reason)
                     return None
@@ -121,9 +128,9 @@ class Talk:
                     if verb.action:
                         return Source(verb.action, verb.method)
                 case twiml.Dial():
-                    told = await self._around.dial(verb, await self._around.answer())
+                    await self._dial(verb)
                     if verb.action:
-                        return Source(verb.action, verb.method, parameters=told)
+                        return Source(verb.action, verb.method, parameters=tuple(self.dial_told.items()))
         return None
 
     async def _say(self, text: str, loop: int = 1) -> None:
@@ -160,6 +167,14 @@ class Talk:
             code, why = refusal
             self._call.story.tell("stream refused", code=code, why=why)
             return
-        self.connect = verb
+        self.going_on = verb
         await self._around.run_stream(verb.stream, line)
-        self.connect = None
+        self.going_on = None
+
+    async def _dial(self, verb: twiml.Dial) -> None:
+        if not verb.answer_on_bridge:
+            await self._around.answer()
+        self.dial_told = {}
+        self.going_on = verb
+        await self._around.dial(verb, self.dial_told)
+        self.going_on = None

@@ -72,13 +72,29 @@ class Connect:
 
 
 @dataclass(frozen=True)
+class Callee:
+    """A `<Number>` or a `<Sip>`: whom a `<Dial>` rings."""
+
+    to: str
+    """E.164, or a `sip:` address."""
+    url: str = ""
+    """TwiML for whoever picks up, before they are joined to the caller."""
+    method: str = "POST"
+    status_callback: str = ""
+    status_callback_method: str = "POST"
+    status_events: frozenset[str] = frozenset({"completed"})
+
+
+@dataclass(frozen=True)
 class Dial:
-    number: str
+    callees: tuple[Callee, ...]
     action: str = ""
     method: str = "POST"
     timeout_seconds: float = 30
     caller_id: str = ""
     time_limit_seconds: float = 14_400
+    answer_on_bridge: bool = False
+    sequential: bool = False
 
 
 Verb = Say | Play | Pause | Redirect | Hangup | Reject | Connect | Dial
@@ -109,7 +125,14 @@ _ATTRIBUTES = {
     "Number": {
         "sendDigits", "url", "method", "statusCallback", "statusCallbackEvent", "statusCallbackMethod",
     },
+    "Sip": {
+        "username", "password", "url", "method", "statusCallback", "statusCallbackEvent",
+        "statusCallbackMethod",
+    },
 }  # fmt: skip
+_NOUNS = ("Stream", "Parameter", "Number", "Sip")
+_CALL_EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})
+MOST_CALLEES = 10
 
 
 def read(text: str, base_url: str) -> Document:
@@ -135,7 +158,7 @@ class _Reader:
         self.warnings: list[str] = []
 
     def verb(self, element: ElementTree.Element) -> Verb:
-        if element.tag not in _ATTRIBUTES or element.tag in ("Stream", "Parameter", "Number"):
+        if element.tag not in _ATTRIBUTES or element.tag in _NOUNS:
             raise TwimlError(12200, f"<{element.tag}> is not a verb that this network carries out.")
         self._check(element)
         readers: dict[str, Callable[[ElementTree.Element], Verb]] = {
@@ -194,21 +217,39 @@ class _Reader:
         return Stream(url, element.get("name", ""), parameters, self._absolute(callback) if callback else "")
 
     def _dial(self, element: ElementTree.Element) -> Dial:
-        if len(element) > 1 or any(child.tag != "Number" for child in element):
-            raise TwimlError(12200, "Inside <Dial> this network carries out one <Number> only.")
-        for child in element:
-            self._check(child)
-        number = "".join(element.itertext()).strip()
-        if not number.startswith("+") or not number[1:].isdecimal():
-            raise TwimlError(13223, "<Dial> needs a phone number in E.164.")
+        callees = tuple(self._callee(child) for child in element)
+        text = (element.text or "").strip()
+        if text or not callees:
+            callees = (Callee(_number_to_dial(text)), *callees)
+        if len(callees) > MOST_CALLEES:
+            raise TwimlError(12200, f"<Dial> rings at most {MOST_CALLEES} at once.")
         action = element.get("action")
         return Dial(
-            number,
+            callees,
             self._absolute(action) if action else "",
             element.get("method", "POST"),
             self._number(element, "timeout", 30),
             element.get("callerId", ""),
             self._number(element, "timeLimit", 14_400),
+            element.get("answerOnBridge") == "true",
+            element.get("sequential") == "true",
+        )
+
+    def _callee(self, element: ElementTree.Element) -> Callee:
+        if element.tag not in ("Number", "Sip"):
+            raise TwimlError(12200, f"Inside <Dial> this network carries out no <{element.tag}>.")
+        self._check(element)
+        to = (element.text or "").strip()
+        events = frozenset(element.get("statusCallbackEvent", "completed").split())
+        self.warnings += [f"12200 no event '{name}' of a call" for name in sorted(events - _CALL_EVENTS)]
+        url, callback = element.get("url"), element.get("statusCallback")
+        return Callee(
+            _number_to_dial(to) if element.tag == "Number" else _sip_address(to),
+            self._absolute(url) if url else "",
+            element.get("method", "POST"),
+            self._absolute(callback) if callback else "",
+            element.get("statusCallbackMethod", "POST"),
+            events,
         )
 
     def _check(self, element: ElementTree.Element) -> None:
@@ -224,6 +265,18 @@ class _Reader:
 
     def _absolute(self, url: str) -> str:
         return urljoin(self.base_url, url)
+
+
+def _number_to_dial(text: str) -> str:
+    if not text.startswith("+") or not text[1:].isdecimal():
+        raise TwimlError(13223, "<Dial> needs a phone number in E.164.")
+    return text
+
+
+def _sip_address(text: str) -> str:
+    if not text.startswith(("sip:", "sips:")) or "@" not in text:
+        raise TwimlError(13224, "<Sip> needs an address such as sip:desk@pbx.example.")
+    return text
 
 
 def stream_refusal(url: str) -> tuple[int, str] | None:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 PickUp = Literal["answers", "busy", "never_answers", "unreachable"]
+AnswersAs = Literal["person", "mailbox", "fax"]
+"""Who picks up: a mailbox says its lines, beeps and records; a fax says nothing a person could use."""
 HangUp = Literal["after_answer", "after_lines", "never"]
 
 
@@ -22,6 +24,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A recording to play instead: base64 of a WAV file of 16-bit PCM."""
     audio: bytes = b""
     """Prepared 8 kHz mu-law to play instead, exactly as it is."""
+    beep: bool = False
+    """The tone after which a mailbox records."""
     dtmf: str = ""
     """Keys to press: 0-9 * # and `w` for half a second."""
     delay_ms: int | None = None
@@ -32,6 +36,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pick_up: PickUp = "answers"
+    answers_as: AnswersAs = "person"
+    taken_for: str = ""
+    """What answering machine detection says at once, right or wrong; by default it finds out."""
     answers_after_ms: int = 1_500
     """Of ringing."""
     lines: tuple[Line, ...] = ()
@@ -55,6 +62,19 @@ DEFAULT = Behaviour(
 """What any number does that nobody has said anything about."""
 
 
+def mailbox(greeting: str, *, beeps: bool = True) -> Behaviour:
+    """Says this, beeps, records until nobody has spoken for two seconds, hangs up."""
+    beep = (Line(beep=True, delay_ms=600),) if beeps else ()
+    return Behaviour(
+        answers_as="mailbox",
+        answers_after_ms=100,
+        lines=(Line(say=greeting, delay_ms=300), *beep),
+        hangs_up="after_answer",
+        silence_ms=2_000,
+        patience_ms=20_000,
+    )
+
+
 def from_json(data: object) -> Behaviour:
     """A behaviour as the desk takes it; unknown fields and impossible values raise BadBehaviour."""
     try:
@@ -68,8 +88,8 @@ def from_json(data: object) -> Behaviour:
 
 def check(line: Line) -> None:
     """Raises BadBehaviour."""
-    if sum(map(bool, (line.say, line.wav, line.audio, line.dtmf))) != 1:
-        raise BadBehaviour("Each line has exactly one of say, wav, audio and dtmf.")
+    if sum(map(bool, (line.say, line.wav, line.audio, line.beep, line.dtmf))) != 1:
+        raise BadBehaviour("Each line has exactly one of say, wav, audio, beep and dtmf.")
     if set(line.dtmf) - set("0123456789*#w"):
         raise BadBehaviour("dtmf is made of 0-9, *, # and w (half a second).")
 

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 from simulator.audio import watermark
 from simulator.audio.recording import from_wav
-from simulator.audio.voice import Voice
-from simulator.phones.behaviour import DEFAULT, BadBehaviour, Behaviour, Line
+from simulator.audio.voice import BEEP, Voice
+from simulator.phones.behaviour import DEFAULT, BadBehaviour, Behaviour, Line, mailbox
 from simulator.phones.phone import PreparedLine
 
 SAMPLE_PHONES = {
     "+12125550190": Behaviour(pick_up="busy"),
     "+12125550191": Behaviour(pick_up="never_answers"),
     "+12125550192": Behaviour(pick_up="unreachable"),
+    "+12125550193": mailbox("You have reached the mailbox of Ada. Please leave a message after the tone."),
+    "+12125550194": Behaviour(answers_as="fax", lines=(Line(beep=True, delay_ms=500),), patience_ms=15_000),
 }
 
 
@@ -35,6 +37,8 @@ class Directory:
     async def _sound_of(self, line: Line) -> bytes:
         if line.audio or line.dtmf:
             return line.audio
+        if line.beep:
+            return BEEP
         if line.wav:
             try:
                 return from_wav(base64.b64decode(line.wav, validate=True))

@@ -147,9 +147,11 @@ class Phone:
         frame = self._saying.audio[self._said_bytes : self._said_bytes + len(STILL)]
         self._said_bytes += len(STILL)
         if self._said_bytes >= len(self._saying.audio):
-            self._saying = None
+            beeped, self._saying = self._saying.line.beep, None
             self.caller_stopped_ms = self.now_ms + FRAME_MS
             self._tell("caller stopped speaking", call_ms=self.caller_stopped_ms, cut_off=False)
+            if beeped:
+                self._tell("beep", call_ms=self.caller_stopped_ms)
             self._next_line(self.caller_stopped_ms)
         return frame.ljust(len(STILL), STILL[:1])
 
