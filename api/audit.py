@@ -25,6 +25,8 @@ Action = Literal[
     "agent.changed",
     "agent.restored",
     "agent.deleted",
+    "line.changed",
+    "line.deleted",
     "number.added",
     "number.changed",
     "number.deleted",

@@ -105,7 +105,7 @@ def _on_invalid(_: Request[Any, Any, Any], error: ValidationException) -> Respon
     wrong = cast("list[dict[str, str]]", error.extra or [])
     errors = [FieldError(one.get("key", ""), one.get("message", "")) for one in wrong]
     if [one.field for one in errors] == ["data"]:
-        return _answer(Problem(400, "Send a JSON body."))
+        return _answer(Problem(400, "Send a body, as /schema describes it."))
     detail = "; ".join(f"{one.field}: {one.message}" for one in errors) or error.detail
     return _answer(Problem(422, detail, errors=errors))
 

@@ -25,6 +25,23 @@ AGENT: dict[str, Any] = {
     "created_at": "2026-11-22T10:00:00Z",
     "updated_at": "2026-11-22T10:00:00Z",
 }
+LINE: dict[str, Any] = {
+    "line": "filler",
+    "source": "agent",
+    "text": "Um momento, por favor.",
+    "duration_ms": 1480,
+}
+LINES: dict[str, Any] = {
+    "items": [
+        LINE,
+        {
+            "line": "hold",
+            "source": "built_in",
+            "text": "I am still here. Just a moment.",
+            "duration_ms": 2380,
+        },
+    ]
+}
 NEW_NUMBER: dict[str, Any] = {"number": "+14155550100", "agent_id": AGENT_ID}
 NUMBER: dict[str, Any] = {
     "id": "number_019ab0501a2b3c4d5e6f708192a3b4c5",

@@ -41,7 +41,7 @@ WHEN = {
     409: "It conflicts with the state of things; the detail says with what.",
     412: "The agent has changed meanwhile: it has another version than `If-Match` says.",
     413: "The body is too large.",
-    415: "The body is not `application/json`.",
+    415: "The body is not what this address takes: `application/json`, or `audio/wav` for sound.",
     422: "A field is wrong, or Twilio refused; `code` is then Twilio's.",
     428: "`If-Match` is missing.",
     429: "This key asks too often, or its address sent too many wrong ones; see `Retry-After`.",
@@ -90,6 +90,13 @@ def responses(
     )
     success = ResponseSpec(answer, description=description, generate_examples=False, examples=examples)  # pyright: ignore[reportArgumentType] (None is how Litestar spells "no body")
     return {status: success, **specs}
+
+
+def audio_response(*problems: int, description: str) -> dict[int, ResponseSpec]:
+    """A route that answers with a WAV file."""
+    specs = responses(200, None, *problems)
+    specs[200] = ResponseSpec(bytes, description=description, media_type="audio/wav", generate_examples=False)
+    return specs
 
 
 def example(value: Any, summary: str = "Example") -> list[Example]:

@@ -10,6 +10,7 @@ from api.audit import AuditController
 from api.calls import CallController
 from api.costs import CostController
 from api.guards import GuardController
+from api.lines import AgentLineController, LanguageLineController
 from api.phone_numbers import PhoneNumberController
 from api.prices import PriceController
 from api.tools import ToolController
@@ -18,6 +19,8 @@ from api.webhooks import WebhookController
 ROUTES: list[type[Controller]] = [
     AgentController,
     ToolController,
+    AgentLineController,
+    LanguageLineController,
     PhoneNumberController,
     CallController,
     WebhookController,

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Text,
+    UniqueConstraint,
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -202,6 +203,29 @@ class TranscriptLine(Base):
     """Of a tool's line: `{name, tool_call_id, arguments, output}`; `output` null while it runs."""
     partial: Mapped[bool] = mapped_column(server_default="false")
     """What has been heard so far of something that the agent is still saying."""
+
+
+class CannedLine(Base):
+    """Speech of the operator's for when the voice model cannot speak."""
+
+    __tablename__ = "canned_lines"
+    __table_args__ = (
+        CheckConstraint("(agent_id is null) <> (language is null)", name="owner"),
+        UniqueConstraint("agent_id", "line"),
+        UniqueConstraint("language", "line"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """A new one with each change."""
+    agent_id: Mapped[str | None] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
+    language: Mapped[str | None]
+    """Of all agents that speak it and have no line of their own; in lower case."""
+    line: Mapped[str]
+    """A field of `bridge.call.lines.Lines`."""
+    text: Mapped[str]
+    audio: Mapped[bytes]
+    """Mu-law, 8 kHz."""
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
 
 class CallCommand(Base):

@@ -8,11 +8,11 @@ import msgspec
 
 from bridge.call.agent import AgentConfig, AgentSnapshot
 from bridge.call.variables import fill
+from bridge.runtime.lines import lines_of
 from database.agents import find_version
 from database.models import Call
 from database.prices import prices_on
 from database.session import Database
-from lines.built_in import built_in
 
 
 async def agent_of(database: Database, call: Call) -> AgentSnapshot:
@@ -25,12 +25,13 @@ async def agent_of(database: Database, call: Call) -> AgentSnapshot:
         prices = await prices_on(
             session, day, model=config.model, transcription_model=config.transcription_model
         )
+        lines = await lines_of(session, call.agent_id, config.language)
     return AgentSnapshot(
         agent_id=call.agent_id,
         version=call.agent_version,
         config=filled(config, call, dt.datetime.now(dt.UTC)),
         prices=prices,
-        lines=built_in(),
+        lines=lines,
     )
 
 

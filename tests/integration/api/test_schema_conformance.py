@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 from bridge.call.ending import EndReason
 from database import calls
 from database.session import Database
+from lines.wav import to_wav
 from tests.fake_twilio import FakeTwilio
 from tests.integration.api.conftest import ADMIN_KEY
 
@@ -39,6 +40,7 @@ CHECKS: list[Any] = [
     response_schema_conformance,
 ]
 TO = "+14155550199"
+schemathesis.openapi.media_type("audio/wav", st.binary(max_size=500).map(to_wav))
 
 
 @pytest.fixture
@@ -75,8 +77,8 @@ class Explorer:
         """The statuses seen, by operation."""
         results: list[Any] = list(self._schema.get_all_operations())
         operations: list[APIOperation[Any, Any, Any, Any]] = [result.ok() for result in results]
-        # What forbids or deletes goes last, and agents after their numbers, so that the others meet things
-        # that exist and may be done.
+        # What forbids or deletes goes last, and agents after their numbers and lines, so that the others meet
+        # things that exist and may be done.
         for operation in sorted(
             operations,
             key=lambda one: (
