@@ -86,6 +86,7 @@ class Explorer:
                 one.method == "delete",
                 "agent" in one.path,
                 "/tools/" not in one.path,
+                "/lines" not in one.path,
             ),
         ):
             for mode in EXAMPLES:
@@ -154,8 +155,14 @@ async def test_every_answer_is_one_that_the_schema_documents(
     tool = {"type": "function", "name": "look_up", "webhook": {"url": "http://localhost:1/"}}
     path, version = f"/v1/agents/{agent['id']}", {"If-Match": "1"}
     assert (await client.patch(path, json={"tools": [tool]}, headers=version)).status_code == 200
+    for place in (f"agents/{agent['id']}/lines", "lines/pt"):
+        sound = {"content": to_wav(b"\xff"), "headers": {"Content-Type": "audio/wav"}}
+        answer = await client.put(f"/v1/{place}/filler", params={"text": "Um momento."}, **sound)
+        assert answer.status_code == 200, answer.text
     known = {
         "name": "look_up",
+        "language": "pt",
+        "line": "filler",
         "agent_id": agent["id"],
         "other_agent_id": other["id"],
         "number_id": number["id"],
