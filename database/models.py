@@ -243,6 +243,18 @@ class CallCommand(Base):
     acknowledged_at: Mapped[dt.datetime | None]
 
 
+class Journal(Base):
+    """How far the journal of one process is written. A batch that comes a second time, from the spool of a
+    process that was killed or after a commit of which nobody heard, is known by its number."""
+
+    __tablename__ = "journals"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """Of one process from its start to its end."""
+    written: Mapped[int] = mapped_column(BigInteger)
+    """The number of the last batch."""
+
+
 class ApiKey(Base):
     __tablename__ = "api_keys"
 

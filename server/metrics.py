@@ -34,19 +34,17 @@ class Metrics(Collector):
             yield CounterMetricFamily(
                 f"callbridge_{name}", f"{name.replace('_', ' ')} since the start", value=value
             )
-        yield CounterMetricFamily(
-            "callbridge_journal_dropped",
-            "Journal entries that could not be written",
-            value=calls.journal.dropped,
-        )
-        yield CounterMetricFamily(
-            "callbridge_journal_superseded",
-            "Journal entries left out because another process has the call",
-            value=calls.journal.superseded,
-        )
+        for name, text, count in (
+            ("dropped", "Journal entries that were lost", calls.journal.dropped),
+            ("superseded", "Those left out: another process has the call", calls.journal.superseded),
+            ("spooled", "Those that went to the disk", calls.journal.spooled),
+            ("left_over", "Those written down for processes that are gone", calls.journal.left_over),
+        ):
+            yield CounterMetricFamily(f"callbridge_journal_{name}", text, value=count)
         for name, text, number in (
             ("live_calls", "Calls that are held", calls.count),
             ("max_calls", "Calls that are taken at most", calls.max_calls),
+            ("spool_bytes", "On the disk, not yet in Postgres", calls.journal.spool_bytes),
             ("draining", "Processes that take no more calls", int(calls.draining)),
             ("event_loop_lag_seconds", "Longest delay of the event loop in ten seconds", self._health.lag_s),
             ("process_live_calls", "Calls of one process", calls.count),

@@ -63,12 +63,13 @@ class Parts:
             slot=slot,
             max_calls=settings.max_calls,
             drain_seconds=settings.drain_seconds,
+            spool_dir=settings.data_dir / "spool",
         )
         self.twilio_prices = TwilioPrices(self.database, self.twilio)
         self.retention = Retention(self.database, transcript_days=settings.transcript_retention_days)
         self.health = Health(self.database)
-        metrics = Metrics(self.live_calls, self.webhooks, self.rate_limits, self.health)
-        self.metrics_page = MetricsPage(metrics.registry, slot, settings.processes())
+        metrics = Metrics(self.live_calls, self.webhooks, self.rate_limits, self.health).registry
+        self.metrics_page = MetricsPage(metrics, slot, settings.processes())
 
     async def start(self) -> None:
         await self.notifications.start()

@@ -7,6 +7,7 @@ import asyncio
 import datetime as dt
 import ssl
 from collections.abc import Collection, Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -86,11 +87,12 @@ class LiveCalls:
         drain_seconds: float = 10.0,
         claim_seconds: float = CLAIM_SECONDS,
         new_call: NewCall = openai_call,
+        spool_dir: Path | None = None,
     ) -> None:
         self.slot = slot
         self.max_calls = max_calls
         self.counters = Counters()
-        self.journal = Journal(database)
+        self.journal = Journal(database, spool_dir=spool_dir)
         self.draining = False
         self._database = database
         self._notifications = notifications

@@ -306,14 +306,18 @@ async def model() -> AsyncGenerator[Model]:
     await model.stop()
 
 
-@pytest.fixture
-async def agent_id(database: Database) -> str:
+async def make_agent(database: Database) -> str:
     """An agent that answers NUMBER."""
     config = AgentConfig(name="Reception", prompt="You answer the phone.", fallback_number="+15559998888")
     async with database.session.begin() as session:
         agent = await agents.create_agent(session, config)
         session.add(PhoneNumber(id="number_1", number=NUMBER, agent_id=agent.id))
     return agent.id
+
+
+@pytest.fixture
+async def agent_id(database: Database) -> str:
+    return await make_agent(database)
 
 
 @pytest.fixture

@@ -1,0 +1,125 @@
+"""The journal's statements: each writes however many rows at once, which it is given as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from database.notifications import CALL_EVENTS
+from database.outbox import send_to_webhooks
+
+Rows = Sequence[dict[str, Any]]
+
+_EVENTS = text("""
+    insert into call_events (call_id, at, offset_ms, type, data)
+    select call_id, at, offset_ms, type, data
+    from rows from (jsonb_to_recordset(cast(:rows as jsonb))
+         as (call_id text, at timestamptz, offset_ms integer, type text, data jsonb))
+         with ordinality as entry (call_id, at, offset_ms, type, data, place)
+    order by place
+    returning id
+""")
+_ANNOUNCE = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")
+_INSERT_LINES = """
+    insert into transcript_lines
+           (call_id, item_id, position, role, text, start_ms, end_ms, interrupted, partial, tool)
+    select call_id, item_id, position, role, text, start_ms, end_ms, interrupted, partial, tool
+    from jsonb_to_recordset(cast(:rows as jsonb))
+         as line (call_id text, item_id text, position integer, role text, text text,
+                  start_ms integer, end_ms integer, interrupted boolean, partial boolean, tool jsonb)
+    on conflict (call_id, item_id) do
+"""
+_LINES = text(
+    _INSERT_LINES
+    + """update
+       set position = excluded.position, role = excluded.role, text = excluded.text,
+           start_ms = excluded.start_ms, end_ms = excluded.end_ms, interrupted = excluded.interrupted,
+           partial = excluded.partial, tool = excluded.tool"""
+)
+_NEW_LINES = text(_INSERT_LINES + "nothing")
+_LINES_GONE = text("""
+    delete from transcript_lines as kept
+    using jsonb_to_recordset(cast(:rows as jsonb)) as line (call_id text, item_id text)
+    where kept.call_id = line.call_id and kept.item_id = line.item_id
+""")
+_TOTALS = text("""
+    update calls set usage = totals.usage, latency = totals.latency,
+                     cost = coalesce(calls.cost, '{}') || totals.cost
+    from jsonb_to_recordset(cast(:rows as jsonb))
+         as totals (call_id text, usage jsonb, latency jsonb, cost jsonb)
+    where calls.id = totals.call_id
+""")
+_STREAMS_WORK = text("""
+    update calls set attach_offers = 0, attach_offered_at = null
+    where id = any(:ids) and (attach_offers > 0 or attach_offered_at is not null)
+""")
+_MARK = text("""
+    insert into journals (id, written) values (:id, :number)
+    on conflict (id) do update set written = excluded.written where journals.written < excluded.written
+    returning written
+""")
+
+
+async def mark(session: AsyncSession, journal: str, number: int) -> bool:
+    """The batch of that number is about to be written. False: it was before."""
+    return await session.scalar(_MARK, {"id": journal, "number": number}) is not None
+
+
+async def insert_events(session: AsyncSession, rows: Rows) -> None:
+    if not rows:
+        return
+    written = await session.scalars(_EVENTS, {"rows": as_json(rows)})
+    await send_to_webhooks(session, written.all())
+    call_ids = list(dict.fromkeys(row["call_id"] for row in rows))
+    await session.execute(_ANNOUNCE, {"channel": CALL_EVENTS, "ids": call_ids})
+
+
+async def replace_lines(session: AsyncSession, rows: Rows) -> None:
+    """The newest of a line counts; an empty one removes it."""
+    newest = list({(row["call_id"], row["item_id"]): row for row in rows}.values())
+    if newest:
+        await session.execute(_LINES, {"rows": as_json(newest)})
+    gone = [row for row in newest if not row["text"] and row["tool"] is None]
+    if gone:
+        await session.execute(_LINES_GONE, {"rows": as_json(gone)})
+
+
+async def add_lines(session: AsyncSession, rows: Rows) -> None:
+    """Those that are there already stay as they are."""
+    newest = {(row["call_id"], row["item_id"]): row for row in rows}.values()
+    if wanted := [row for row in newest if row["text"] or row["tool"] is not None]:
+        await session.execute(_NEW_LINES, {"rows": as_json(wanted)})
+
+
+async def set_totals(session: AsyncSession, rows: Rows) -> None:
+    if rows:
+        newest = {row["call_id"]: row for row in rows}.values()
+        await session.execute(_TOTALS, {"rows": as_json(list(newest))})
+
+
+async def streams_work(session: AsyncSession, call_ids: Sequence[str]) -> None:
+    if call_ids:
+        await session.execute(_STREAMS_WORK, {"ids": list(call_ids)})
+
+
+def as_json(rows: Rows) -> str:
+    encoded = msgspec.json.encode(rows).decode()
+    return msgspec.json.encode(storable(rows)).decode() if _NUL in encoded else encoded
+
+
+_NUL = "\\u0000"
+
+
+def storable(value: Any) -> Any:
+    """Postgres holds every character but one, NUL."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {storable(key): storable(inner) for key, inner in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list):
+        return [storable(inner) for inner in cast("list[Any]", value)]
+    return value
