@@ -19,6 +19,7 @@ from simulator.network.network import Network
 from simulator.network.rest import RestApi
 from simulator.phones.directory import Directory
 from simulator.timing import Timing
+from simulator.wire import MediaWebSocket
 
 ACCOUNT_SID = "AC" + "0" * 31 + "1"
 AUTH_TOKEN = "practice-auth-token"  # noqa: S105 a stand-in's
@@ -69,7 +70,9 @@ class Simulator:
             self._recognise = Recognition()
 
     async def __aenter__(self) -> Simulator:
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), ws_response_class=MediaWebSocket
+        )
         self.equipment = Equipment(self.account, self.directory, self.voice, self._http, self._timing)
         self.network = Network(self.equipment)
         self.model = VoiceModel(

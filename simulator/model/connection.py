@@ -9,10 +9,11 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from simulator.model.outlet import Close, Outgoing, Recognise, Speak
 from simulator.model.session import Session
+from simulator.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +40,8 @@ class Connection:
         speak: Speaker,
         recognise: Recogniser | None,
     ) -> None:
-        self._request = request
-        self._socket = socket
-        self._session = session
+        self.session = session
+        self.wire = Wire(socket, request.transport)
         self._speak = speak
         self._recognise = recognise
         self._loop = asyncio.get_running_loop()
@@ -53,21 +53,20 @@ class Connection:
     async def run(self) -> int:
         """The close code that ended it."""
         writer = asyncio.create_task(self._write())
-        self._carry_out(self._session.opened())
+        self._carry_out(self.session.opened())
         try:
-            async for message in self._socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    self._carry_out(self._session.handle(message.data, self._loop.time()))
+            while (message := await self.wire.receive()) is not None:
+                self._carry_out(self.session.handle(message, self._loop.time()))
         finally:
             if self._timer is not None:
                 self._timer.cancel()
             for task in (writer, *self._errands):
                 task.cancel()
             await asyncio.gather(writer, *self._errands, return_exceptions=True)
-        return self._close.code if self._close is not None else int(self._socket.close_code or 1006)
-
-    async def close(self, code: int, reason: str) -> None:
-        await self._socket.close(code=code, message=reason.encode())
+            code = self.wire.close_code or self.wire.peer_close_code
+            self.wire.end()
+            await self.wire.close()
+        return self._close.code if self._close is not None else int(code or 1006)
 
     def _carry_out(self, outgoing: list[Outgoing]) -> None:
         for out in outgoing:
@@ -77,13 +76,13 @@ class Connection:
                     self._errands.add(errand)
                     errand.add_done_callback(self._errands.discard)
                 case _ if self._frames.full():
-                    self._abort()
+                    self.wire.reset()
                 case _:
                     self._frames.put_nowait(out)
         self._set_timer()
 
     def _set_timer(self) -> None:
-        deadline = self._session.deadline
+        deadline = self.session.deadline
         if self._timer is not None:
             if self._timer.when() == deadline and not self._timer.cancelled():
                 return
@@ -92,37 +91,30 @@ class Connection:
 
     def _tick(self) -> None:
         self._timer = None
-        self._carry_out(self._session.tick(self._loop.time()))
+        self._carry_out(self.session.tick(self._loop.time()))
 
     async def _run_errand(self, errand: Speak | Recognise) -> None:
         match errand:
             case Speak():
                 speech = await _attempt(self._speak, errand.text)
-                done = self._session.spoken(errand.response_id, errand.part, speech, self._loop.time())
+                done = self.session.spoken(errand.response_id, errand.part, speech, self._loop.time())
             case Recognise():
                 text = None if self._recognise is None else await _attempt(self._recognise, errand.mulaw)
-                done = self._session.recognised(errand.item_id, text, self._loop.time())
+                done = self.session.recognised(errand.item_id, text, self._loop.time())
         self._carry_out(done)
 
     async def _write(self) -> None:
         while True:
             frame = await self._frames.get()
             if isinstance(frame, str):
-                try:
-                    await self._socket.send_str(frame)
-                except ConnectionError:
-                    return  # the reader sees the same and ends the session
+                await self.wire.send(frame)
                 continue
             self._close = frame
             if frame.code == 1006:
-                self._abort()
+                self.wire.reset()
             else:
-                await self.close(frame.code, frame.reason)
+                await self.wire.close(frame.code, frame.reason)
             return
-
-    def _abort(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
 
 
 async def _attempt(deed: Callable[[_T], _R], subject: _T) -> _R | None:

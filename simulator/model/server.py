@@ -88,7 +88,7 @@ class VoiceModel:
 
     async def close(self) -> None:
         """End every session, as a server that goes away does (1001)."""
-        await asyncio.gather(*(c.close(1001, "going away") for c in list(self._connections)))
+        await asyncio.gather(*(c.wire.close(1001, "going away") for c in list(self._connections)))
 
     async def _realtime(self, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(self.timing.connect_ms / 1000)
@@ -96,7 +96,9 @@ class VoiceModel:
         if refusal is not None and refusal.status is not None:
             self.stats.refused += 1
             return web.json_response({"error": refusal.body}, status=refusal.status)
-        socket = web.WebSocketResponse(compress=False, max_msg_size=_LARGEST_MESSAGE)
+        socket = web.WebSocketResponse(
+            compress=False, max_msg_size=_LARGEST_MESSAGE, autoping=False, autoclose=False
+        )
         await socket.prepare(request)
         if refusal is not None:
             await self._refuse(socket, refusal)

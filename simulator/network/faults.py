@@ -1,4 +1,4 @@
-"""What goes wrong on request: REST refused, slow or failing, callbacks twice or in the wrong order."""
+"""What goes wrong on request: REST refused, slow or failing, callbacks twice or out of order, streams refused."""
 
 from __future__ import annotations
 
@@ -26,11 +26,21 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reorder_callbacks: bool = False
     """Each second status callback overtakes the one before it."""
 
+    refuse_streams: int = 0
+    """So many media streams find nobody who lets them in (31920)."""
+
     def take_over(self, other: Faults) -> None:
         """From now on what `other` says."""
         self.rest = other.rest
         self.duplicate_callbacks = other.duplicate_callbacks
         self.reorder_callbacks = other.reorder_callbacks
+        self.refuse_streams = other.refuse_streams
+
+    def refuses_stream(self) -> bool:
+        """Asked once for each stream."""
+        refuses = self.refuse_streams > 0
+        self.refuse_streams -= refuses
+        return refuses
 
     def take(self, method: str, path: str) -> RestFault | None:
         for fault in self.rest:

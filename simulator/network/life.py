@@ -102,6 +102,9 @@ class Life:
         )
         self._call.streams.append(stream)
         try:
+            if equipment.faults.refuses_stream():
+                stream.refuse()
+                return
             await stream.run(equipment.http, equipment.account.auth_token, line)
         finally:
             self._report_stream(stream, "stream-stopped" if stream.started else "stream-error")

@@ -6,7 +6,6 @@ https://www.twilio.com/docs/voice/media-streams/websocket-messages
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +19,7 @@ from simulator.network.playout import Playout
 from simulator.network.signature import sign
 from simulator.network.twiml import Stream
 from simulator.timing import Timing
+from simulator.wire import MediaWebSocket, SocketFault, Wire
 
 CONNECT_SECONDS = 5
 GOODBYE_SECONDS = 3
@@ -63,16 +63,17 @@ class MediaStream:
         self._on_started = on_started
         self._seed = seed
         self._speaker = Speaker(account_sid, call_sid, sid)
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._wire: Wire | None = None
         self._outbox: asyncio.Queue[str] = asyncio.Queue()
         self._to_server = DelayLine(Delay(timing, seed), self._outbox.put_nowait)
         self._to_network = DelayLine(Delay(timing, seed + 1), self._receive)
 
     async def run(self, http: aiohttp.ClientSession, auth_token: str, line: Line) -> None:
         """From connecting until our server closes the socket. When cancelled, says `stop` and closes it."""
-        if not await self._connect(http, auth_token):
+        wire = self._wire = await self._connect(http, auth_token)
+        if wire is None:
             return
-        writer = asyncio.create_task(self._write())
+        writer = asyncio.create_task(self._write(wire))
         try:
             self.started = True
             self._to_server.send(CONNECTED)
@@ -80,21 +81,22 @@ class MediaStream:
             self._tell("stream started", stream_sid=self.sid)
             self._on_started()
             line.attachment = self
-            await self._read()
+            await self._read(wire)
             self.ended_by = self.ended_by or "server"
             self.error_code = 31921 if self.ended_by == "server" else 31903
         except asyncio.CancelledError:
             self.ended_by = self.ended_by or "network"
             line.attachment = Nothing()
-            await self._say_goodbye()
+            if not wire.dead:
+                await self._say_goodbye()
             raise
         finally:
             line.attachment = Nothing()
             self._to_server.close()
             self._to_network.close()
             writer.cancel()
-            if self._socket is not None:
-                await self._socket.close()
+            wire.end()
+            await wire.close()
             self._tell(
                 "stream ended", stream_sid=self.sid, by=self.ended_by, agent_played_ms=self.playout.played_ms
             )
@@ -113,20 +115,35 @@ class MediaStream:
         """Anything at all, for tests of what our server does with it."""
         self._to_server.send(text)
 
-    def drop(self) -> None:
-        """Cuts the connection without a `stop` and without a close frame, as a failing network does."""
-        self.ended_by = "dropped"
-        connection: socket.socket | None = self._socket.get_extra_info("socket") if self._socket else None
-        if connection is not None:
-            connection.shutdown(socket.SHUT_RDWR)
+    def fail(self, fault: SocketFault, *, seconds: float | None = None, code: int = 1011) -> None:
+        """Something happens to the socket while the call lives on. A black hole is noticed by Twilio after
+        `seconds`, by default as long as `Timing.notices_ms` says. See `Wire.fail`."""
+        if self._wire is None:
+            return
+        self._tell("fault", leg="phone", fault=fault, stream_sid=self.sid)
+        if fault in ("close", "cut", "reset", "black_hole"):
+            self.ended_by = "dropped"
+        if fault == "black_hole" and seconds is None:
+            seconds = self._timing().notices_ms / 1000
+        self._wire.fail(fault, seconds=seconds, code=code)
 
-    async def _connect(self, http: aiohttp.ClientSession, auth_token: str) -> bool:
+    def refuse(self) -> None:
+        """Nobody is there, as far as Twilio can see."""
+        self._refused(31920, "the simulator was asked to refuse it")
+
+    async def _connect(self, http: aiohttp.ClientSession, auth_token: str) -> Wire | None:
         await asyncio.sleep(self._timing().stream_setup_ms / 1000)
         headers = {"x-twilio-signature": sign(auth_token, self.asked.url)}
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                self._socket = await http.ws_connect(
-                    self.asked.url, headers=headers, compress=0, max_msg_size=0, timeout=CLOSING
+                socket = await http.ws_connect(
+                    self.asked.url,
+                    headers=headers,
+                    compress=0,
+                    max_msg_size=0,
+                    timeout=CLOSING,
+                    autoping=False,
+                    autoclose=False,
                 )
         except aiohttp.WSServerHandshakeError as error:
             return self._refused(31920, f"the server answered {error.status} instead of 101")
@@ -136,31 +153,25 @@ class MediaStream:
             return self._refused(31902, str(error.os_error))
         except aiohttp.ClientError as error:
             return self._refused(31924, str(error))
-        return True
+        return Wire(socket, socket.transport if isinstance(socket, MediaWebSocket) else None)
 
-    def _refused(self, code: int, why: str) -> bool:
+    def _refused(self, code: int, why: str) -> None:
         self.ended_by = "refused"
         self.error_code = code
         self._tell("stream refused", stream_sid=self.sid, code=code, why=why)
-        return False
 
-    async def _read(self) -> None:
-        assert self._socket is not None  # noqa: S101 _connect was there before
-        async for message in self._socket:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                self._to_network.send(message.data)
-            elif message.type is aiohttp.WSMsgType.BINARY:
+    async def _read(self, wire: Wire) -> None:
+        while (message := await wire.receive()) is not None:
+            if isinstance(message, str):
+                self._to_network.send(message)
+            else:
                 self._warn("31950 malformed message: binary")
-        await self._to_network.emptied.wait()
+        if not wire.dead:
+            await self._to_network.emptied.wait()
 
-    async def _write(self) -> None:
-        assert self._socket is not None  # noqa: S101 _connect was there before
+    async def _write(self, wire: Wire) -> None:
         while True:
-            text = await self._outbox.get()
-            try:
-                await self._socket.send_str(text)
-            except (ConnectionError, aiohttp.ClientError):
-                pass  # the reader sees the same and ends the stream
+            await wire.send(await self._outbox.get())
             self._outbox.task_done()
 
     async def _say_goodbye(self) -> None:

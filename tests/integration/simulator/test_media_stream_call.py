@@ -236,7 +236,7 @@ async def test_after_the_stream_comes_the_action_and_a_second_stream() -> None:
         bridge.connects(action="/again")
         bridge.connects("/again", action="/bye")
         call = await started(sim)
-        call.streams[0].drop()
+        call.streams[0].fail("cut")
         await call.wait_for("stream started", count=2)
         assert bridge.socket is not None
         await bridge.socket.close()
