@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import dataclasses
@@ -13,14 +14,18 @@ import msgspec
 from aiohttp import web
 
 from simulator.audio.recording import BadWav, from_wav
+from simulator.model.handshake_faults import HandshakeFault
 from simulator.model.script import script_from_json
 from simulator.model.server import VoiceModel
+from simulator.model.session_faults import SessionFault
+from simulator.model.stats import session_as_json
 from simulator.network.call import SimulatedCall
 from simulator.network.faults import Faults
 from simulator.network.network import Network
 from simulator.phones import behaviour as behaviours
 from simulator.phones.behaviour import BadBehaviour, Behaviour, HangUp, Line
 from simulator.timing import BadTiming
+from simulator.wire import SocketFault
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 DEFAULT_CALLER = "+12125550123"
@@ -69,6 +74,23 @@ def check_line(line: Line) -> None:
             raise BadBehaviour("wav must be the base64 of a WAV file.") from None
 
 
+class StreamFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See `Wire.fail`."""
+
+    fault: SocketFault
+    seconds: float | None = None
+    code: int = 1011
+
+
+class ModelFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of every open session whose instructions contain `about`."""
+
+    fault: SocketFault | SessionFault
+    about: str = ""
+    seconds: float | None = None
+    code: int = 1011
+
+
 class Desk:
     def __init__(self, network: Network, model: VoiceModel, public_url: str) -> None:
         self._network = network
@@ -85,10 +107,14 @@ class Desk:
             ("POST", "calls/{sid}/hangup", self._hang_up),
             ("GET", "calls/{sid}/events", self._follow_call),
             ("GET", "calls/{sid}/audio.wav", self._audio),
+            ("POST", "calls/{sid}/faults", self._fail_stream),
             ("GET", "timing", self._show_timing),
             ("PUT", "timing", self._set_timing),
             ("PUT", "faults", self._set_faults),
             ("POST", "model/script", self._add_script),
+            ("POST", "model/faults", self._fail_model),
+            ("POST", "model/handshakes", self._fail_handshakes),
+            ("GET", "model/sessions", self._sessions),
         ]
         return [
             web.route(method, f"/simulator/{path}", _explaining(handle)) for method, path, handle in table
@@ -197,6 +223,30 @@ class Desk:
     async def _add_script(self, request: web.Request) -> web.Response:
         self._model.script(script_from_json(await request.json()))
         return web.Response(status=204)
+
+    async def _fail_stream(self, request: web.Request) -> web.Response:
+        """A `Fault` of a socket, on the call's media stream."""
+        fault = msgspec.convert(await request.json(), StreamFault)
+        streams = [stream for stream in self._call(request).streams if stream.live]
+        for stream in streams:
+            stream.fail(fault.fault, seconds=fault.seconds, code=fault.code)
+        return web.json_response({"streams": len(streams)})
+
+    async def _fail_model(self, request: web.Request) -> web.Response:
+        fault = msgspec.convert(await request.json(), ModelFault)
+        struck = self._model.fail(fault.fault, about=fault.about, seconds=fault.seconds, code=fault.code)
+        return web.json_response({"sessions": struck})
+
+    async def _fail_handshakes(self, request: web.Request) -> web.Response:
+        fault = msgspec.convert(await request.json(), HandshakeFault)
+        self._model.handshake_faults.add(fault, asyncio.get_running_loop().time())
+        return web.Response(status=204)
+
+    async def _sessions(self, request: web.Request) -> web.Response:
+        """Those whose instructions contain `?about=`, in the order in which they were opened."""
+        about = request.query.get("about", "")
+        found = [record for record in self._model.stats.sessions if about in record.instructions]
+        return web.json_response([session_as_json(record) for record in found])
 
     def _timing(self) -> dict[str, Any]:
         return {

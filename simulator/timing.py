@@ -31,7 +31,7 @@ class Timing:
     jitter_ms: float = 0
     """Added to `one_way_ms`: even odds between 0 and this, from a seeded generator; order is kept."""
     notices_ms: float = 15_000
-    """From the death of a media socket's network until Twilio gives the socket up. Nobody has published it."""
+    """From the death of a media socket's network until Twilio gives it up; nobody has published it."""
     jitter_buffer_ms: float = 60
     """From Twilio's playing to the phone's ear, in steps of 20 ms. What is in it is heard after a `clear`."""
 

@@ -67,6 +67,7 @@ class Wire:
         while not self._aborted.is_set():
             await self._reading.wait()
             message = await self._socket.receive()
+            await self._reading.wait()
             if message.type in _OVER:
                 if self.dead:
                     await self._aborted.wait()
@@ -116,7 +117,7 @@ class Wire:
         self._transport.abort()
 
     def fail(self, fault: SocketFault, *, seconds: float | None = None, code: int = 1011) -> None:
-        """`seconds`: how long a black hole or a slow reader lasts; a black hole ends by RST. `code` of `close`."""
+        """`seconds`: how long a black hole (ended by RST) or a slow reader lasts. `code`: of `close`."""
         loop = asyncio.get_running_loop()
         match fault:
             case "close":

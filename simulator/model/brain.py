@@ -2,7 +2,8 @@
 
 Enough to hear a call work without an account, and predictable enough to test with. It reads greetings and
 farewells out of instructions, answers with the prompt's own sentences, calls a function that the caller
-names, and says goodbye.
+names, remembers what the caller has said about himself, and says goodbye. A prompt that says "Repeat what
+the caller says" makes it an echo.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ _SAY = re.compile(r"\b(?:say|greet)\b[^:\"“\n]*:\s*(?P<text>.+)", re.IGNORECAS
 _QUOTED = re.compile(r"[\"“](?P<text>[^\"”]+)[\"”]")
 _GOODBYE = re.compile(r"\b(good ?bye|bye|that is all|that's all|nothing else|hang up)\b", re.IGNORECASE)
 _FAREWELL = re.compile(r"\b(good ?bye|farewell|hang(ing)? up)\b", re.IGNORECASE)
+_ECHO = re.compile(r"\brepeat (what|all|everything)( that)? the caller says\b", re.IGNORECASE)
+_ABOUT_ME = re.compile(r"\bmy (?P<thing>\w+) is (?P<what>[^.,;!?]+)", re.IGNORECASE)
+_ASKS_ABOUT_ME = re.compile(r"\bwhat\b.*\bmy (?P<thing>\w+)", re.IGNORECASE)
 _PRESENCE = re.compile(r"\b(still there|silent|silence|quiet)\b", re.IGNORECASE)
 # Words that say nothing about what a question is about.
 _EMPTY = frozenset(
@@ -72,6 +76,11 @@ class PracticeBrain:
         tool = _named_tool(words, turn.tools)
         if tool is not None:
             return (CallFunction(_name(tool), _arguments(tool, words)),)
+        known = _remembered(words, turn)
+        if known is not None:
+            return (Say(known),)
+        if _ECHO.search(turn.instructions):
+            return (Say(f"You said: {words}"),)
         return (Say(_sentence_about(words, turn.instructions) or _UNKNOWN),)
 
 
@@ -86,6 +95,19 @@ def _obey(instructions: str) -> str:
     if _PRESENCE.search(instructions):
         return _STILL_THERE
     return _greeting(instructions)
+
+
+def _remembered(words: str, turn: Turn) -> str | None:
+    """The answer to "What is my name?", from the session's own messages. None: it was not asked."""
+    asked = _ASKS_ABOUT_ME.search(words)
+    if asked is None:
+        return None
+    thing = asked["thing"].lower()
+    for message in reversed(turn.history):
+        said = _ABOUT_ME.search(message.text) if message.role == "user" else None
+        if said is not None and said["thing"].lower() == thing:
+            return f"You said that your {thing} is {said['what'].strip()}."
+    return f"You have not told me your {thing}."
 
 
 def _greeting(instructions: str) -> str:

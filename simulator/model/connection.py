@@ -13,7 +13,8 @@ from aiohttp import web
 
 from simulator.model.outlet import Close, Outgoing, Recognise, Speak
 from simulator.model.session import Session
-from simulator.wire import Wire
+from simulator.model.session_faults import SESSION_FAULTS, SessionFault
+from simulator.wire import SOCKET_FAULTS, SocketFault, Wire
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,14 @@ class Connection:
             self.wire.end()
             await self.wire.close()
         return self._close.code if self._close is not None else int(code or 1006)
+
+    def fail(
+        self, fault: SocketFault | SessionFault, *, seconds: float | None = None, code: int = 1011
+    ) -> None:
+        if fault in SESSION_FAULTS:
+            self._carry_out(self.session.fail(fault, self._loop.time()))
+        elif fault in SOCKET_FAULTS:
+            self.wire.fail(fault, seconds=seconds, code=code)
 
     def _carry_out(self, outgoing: list[Outgoing]) -> None:
         for out in outgoing:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+
 from simulator.audio.mulaw import BYTES_PER_MS
 from simulator.model.audio_format import Incoming
-from simulator.model.shapes import Json
+from simulator.model.shapes import Json, Refused
 from simulator.model.voice_activity import SpeechStarted, SpeechStopped, VoiceActivity
 
+_LARGEST_APPEND = 15 * 1024 * 1024
+_SHORTEST_COMMIT_MS = 100
 _LONGEST_MS = 600_000
 """Of audio that nobody commits."""
 
@@ -40,6 +45,17 @@ class InputAudio:
         else:
             self.voice.configure(turn_detection)
 
+    def append_base64(self, text: str) -> list[SpeechStarted | SpeechStopped]:
+        """Raises Refused."""
+        try:
+            audio = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            message = "Invalid 'audio'. Expected base64-encoded audio bytes."
+            raise Refused("invalid_value", message, "audio") from None
+        if len(audio) > _LARGEST_APPEND:
+            raise Refused("invalid_value", "Invalid 'audio': more than 15 MiB in one event.", "audio")
+        return self.append(audio)
+
     def append(self, audio: bytes) -> list[SpeechStarted | SpeechStopped]:
         mulaw = self._incoming.mulaw(audio)
         self._kept += mulaw
@@ -63,6 +79,13 @@ class InputAudio:
         del self._kept[: max(0, end_ms * BYTES_PER_MS - first_byte)]
 
     def take_all(self) -> bytes:
+        """A commit by hand. Raises Refused."""
+        if self.buffered_ms < _SHORTEST_COMMIT_MS:
+            raise Refused(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
+                f"but buffer only has {self.buffered_ms:.2f}ms of audio.",
+            )
         taken = bytes(self._kept)
         self.clear()
         return taken

@@ -25,7 +25,7 @@ class OutgoingMessage:
     ) -> None:
         """`speech` is mu-law; `place` says of which response and output; `sound` is the format."""
         self.item = item
-        self._speech = None if speech is None else watermark.embed(speech, text)
+        self._speech = watermark.embed(speech, text) if speech is not None and text else speech
         self._place = {**place, "item_id": item.id, "content_index": 0}
         self._outlet = outlet
         self._sound = sound

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from simulator.model.reply import FunctionOutput, Turn
+from simulator.model.conversation import Conversation
+from simulator.model.held_item import held
+from simulator.model.reply import FunctionOutput, Remembered, Turn
 from simulator.model.response_options import ResponseOptions
 
 
@@ -14,7 +16,12 @@ class News:
         self.outputs: list[FunctionOutput] = []
         self.notes: list[str] = []
 
-    def turn(self, instructions: str, options: ResponseOptions) -> Turn:
+    def answered(self) -> None:
+        """The client has written what the model said to all this."""
+        self.outputs.clear()
+        self.notes.clear()
+
+    def turn(self, instructions: str, options: ResponseOptions, conversation: Conversation) -> Turn:
         """What a response knows. One outside the conversation reads the news and leaves them."""
         turn = Turn(
             cause=options.cause,
@@ -24,6 +31,11 @@ class News:
             outputs=tuple(self.outputs),
             notes=tuple(self.notes),
             tools=options.tools,
+            history=tuple(
+                Remembered(item.role, item.text)
+                for item in map(held, conversation.items)
+                if item.role and item.text
+            ),
         )
         if options.conversation is not None:
             self.heard.clear()

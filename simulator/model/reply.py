@@ -46,7 +46,19 @@ class SendRaw:
     frame: str
 
 
-Part = Say | CallFunction | Fail | CloseSocket | SendRaw
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Audio in which nothing can be heard, without words."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Nothing more comes of this response, not even its end; it can still be cancelled."""
+
+
+Part = Say | CallFunction | Fail | CloseSocket | SendRaw | Hush | Stall
 Reply = tuple[Part, ...]
 """In order. Empty: the response completes with nothing in it."""
 
@@ -59,6 +71,15 @@ Cause = Literal["caller", "asked", "silence"]
 class FunctionOutput:
     name: str
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A message of the conversation, whoever wrote it."""
+
+    role: str
+    """OpenAI's: user, assistant or system."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +97,8 @@ class Turn:
     notes: tuple[str, ...]
     """Texts that the client wrote into the conversation."""
     tools: tuple[Json, ...]
+    history: tuple[Remembered, ...] = ()
+    """Every message that the session holds, in order."""
 
 
 class Mind(Protocol):

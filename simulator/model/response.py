@@ -6,10 +6,11 @@ import json
 import math
 from dataclasses import dataclass, field
 
+from simulator.audio import mulaw
 from simulator.model.conversation import Item, text_tokens
 from simulator.model.message import OutgoingMessage
 from simulator.model.outlet import Outlet, Speak
-from simulator.model.reply import CallFunction, CloseSocket, Fail, Reply, Say, SendRaw
+from simulator.model.reply import CallFunction, CloseSocket, Fail, Hush, Reply, Say, SendRaw, Stall
 from simulator.model.response_options import ResponseOptions
 from simulator.model.settings import ModelTiming
 from simulator.model.shapes import Json
@@ -36,6 +37,7 @@ class Response:
         self.options = options
         self.status = "in_progress"
         self.decided = False
+        self._stalled = False
         self._timing = timing
         self._outlet = outlet
         self._at = due
@@ -58,7 +60,8 @@ class Response:
     @property
     def deadline(self) -> float | None:
         """When `advance` has something to do; None while it waits for words or for speech."""
-        return self._at if self.active and self.decided and not self._waits_for_speech() else None
+        waits = self._stalled or not self.decided or self._waits_for_speech()
+        return self._at if self.active and not waits else None
 
     def reply(self, parts: Reply, now: float) -> None:
         self._parts = parts
@@ -77,6 +80,10 @@ class Response:
     def advance(self, now: float) -> None:
         while self.deadline is not None and self.deadline <= now:
             self._step()
+
+    def stall(self) -> None:
+        """Nothing more leaves it, unless it is cancelled."""
+        self._stalled = True
 
     def cancel(self, reason: str) -> None:
         """`turn_detected` or `client_cancelled`; what is already in flight still arrives."""
@@ -122,6 +129,10 @@ class Response:
                     self._open_message(part.text, self._speech.get(index))
             case CallFunction():
                 self._call_function(part)
+            case Hush(ms):
+                self._open_message("", mulaw.silence(ms))
+            case Stall():
+                self.stall()
             case Fail():
                 self._fail(part.code, part.message)
             case SendRaw():

@@ -8,7 +8,18 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.model.reply import CallFunction, CloseSocket, Fail, Part, Reply, Say, SendRaw, Turn
+from simulator.model.reply import (
+    CallFunction,
+    CloseSocket,
+    Fail,
+    Hush,
+    Part,
+    Reply,
+    Say,
+    SendRaw,
+    Stall,
+    Turn,
+)
 from simulator.model.shapes import Json
 
 
@@ -47,9 +58,11 @@ Expectation = Heard | Asked | Returned | Silence
 class Step:
     """`Step(Heard("When do you open?"), Say("At nine."))`. Without parts the model answers nothing."""
 
-    def __init__(self, expected: Expectation, *parts: Part) -> None:
+    def __init__(self, expected: Expectation, *parts: Part, remembers: tuple[str, ...] = ()) -> None:
+        """`remembers`: texts that the session's messages must hold by then, each in one of them."""
         self.expected = expected
         self.parts: Reply = parts
+        self.remembers = remembers
 
 
 class Script:
@@ -69,6 +82,10 @@ class Script:
         if not _meets(turn, step.expected):
             self.problems.append(f"step {self._done}: expected {step.expected}, but {_described(turn)}")
             return ()
+        for text in step.remembers:
+            if not any(text in message.text for message in turn.history):
+                known = [f"{message.role}: {message.text}" for message in turn.history]
+                self.problems.append(f"step {self._done}: {text!r} is not remembered, only {known}")
         return step.parts
 
     def leftovers(self) -> list[str]:
@@ -109,15 +126,18 @@ def script_from_json(steps: list[Json]) -> Script:
     """A script as data: `[{"heard": "Hello"}, ...]` with the parts beside the expectation.
 
     One of `heard`, `asked`, `returned` (with `output`), `silence`; and `then`, a list of `{"say": text}`,
-    `{"call": name, "arguments": {...}}`, `{"fail": code}`, `{"close": code}`, `{"raw": text}`. Raises
-    ValueError with the step that is wrong.
+    `{"call": name, "arguments": {...}}`, `{"fail": code}`, `{"close": code}`, `{"raw": text}`,
+    `{"hush_ms": ms}`, `{"stall": true}`; beside them `remembers`, a list of texts. Raises ValueError with
+    the step that is wrong.
     """
     return Script(*(_step(number, step) for number, step in enumerate(steps, start=1)))
 
 
 def _step(number: int, step: Json) -> Step:
     try:
-        return Step(_expectation(step), *(_part(part) for part in step.get("then", [])))
+        expected = _expectation(step)
+        remembers = tuple(str(text) for text in step.get("remembers", ()))
+        return Step(expected, *map(_part, step.get("then", [])), remembers=remembers)
     except (KeyError, TypeError, ValueError) as wrong:
         raise ValueError(f"step {number} is not understood: {wrong}") from wrong
 
@@ -142,11 +162,21 @@ def _part(part: dict[str, Any]) -> Part:
             return Say(text)
         case {"call": str(name)}:
             return CallFunction(name, part.get("arguments", {}))
+        case {"raw": str(frame)}:
+            return SendRaw(frame)
+        case _:
+            return _trouble(part)
+
+
+def _trouble(part: dict[str, Any]) -> Part:
+    match part:
         case {"fail": str(code)}:
             return Fail(code, str(part.get("message", "The model could not answer.")))
         case {"close": int(code)}:
             return CloseSocket(code, str(part.get("reason", "")))
-        case {"raw": str(frame)}:
-            return SendRaw(frame)
+        case {"hush_ms": int(ms)}:
+            return Hush(ms)
+        case {"stall": True}:
+            return Stall()
         case _:
-            raise ValueError("each part needs one of say, call, fail, close, raw")
+            raise ValueError("each part needs one of say, call, fail, close, raw, hush_ms, stall")

@@ -10,18 +10,22 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from aiohttp import web
 
 from simulator.model.admission import Refusal, refusal_of
 from simulator.model.brain import PracticeBrain
 from simulator.model.connection import Connection, Recogniser, Speaker
+from simulator.model.handshake_faults import HandshakeFaults
 from simulator.model.outlet import Outlet
 from simulator.model.reply import Mind
 from simulator.model.script import Script
 from simulator.model.session import Session
+from simulator.model.session_faults import SessionFault
 from simulator.model.settings import ModelBehaviour, ModelTiming
 from simulator.model.stats import ModelStats
+from simulator.wire import SocketFault
 
 PATH = "/v1/realtime"
 _LARGEST_MESSAGE = 24 * 1024 * 1024
@@ -48,6 +52,7 @@ class VoiceModel:
         self.stats = ModelStats()
         self._speak = speak
         self._recognise = recognise
+        self.handshake_faults = HandshakeFaults()
         self._scripts: deque[Script] = deque()
         self._connections: set[Connection] = set()
         self._problems: list[str] = []
@@ -78,6 +83,22 @@ class VoiceModel:
         self.stats.sessions = [session for session in self.stats.sessions if session.close_code is None]
         self.stats.refused = 0
 
+    def fail(
+        self,
+        fault: SocketFault | SessionFault,
+        *,
+        about: str = "",
+        seconds: float | None = None,
+        code: int = 1011,
+    ) -> int:
+        """Something happens to each open session whose instructions contain `about`; returns to how many.
+
+        `seconds` and `code`: see `Wire.fail`."""
+        struck = [c for c in self._connections if about in c.session.record.instructions]
+        for connection in struck:
+            connection.fail(fault, seconds=seconds, code=code)
+        return len(struck)
+
     def routes(self) -> list[web.RouteDef]:
         return [web.get(PATH, self._realtime)]
 
@@ -91,7 +112,11 @@ class VoiceModel:
         await asyncio.gather(*(c.wire.close(1001, "going away") for c in list(self._connections)))
 
     async def _realtime(self, request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(self.timing.connect_ms / 1000)
+        fault = self.handshake_faults.take(asyncio.get_running_loop().time())
+        await asyncio.sleep(self.timing.connect_ms / 1000 + (fault.hang_s if fault else 0))
+        if fault is not None and fault.status:
+            self.stats.refused += 1
+            return web.json_response({"error": _error_of(fault.status)}, status=fault.status)
         refusal = refusal_of(request.headers, request.query, self.behaviour)
         if refusal is not None and refusal.status is not None:
             self.stats.refused += 1
@@ -134,15 +159,25 @@ class VoiceModel:
         self.stats.sessions.append(session.record)
         self._connections.add(connection)
         self._minds[name] = mind
+        code = 1006
         try:
-            session.record.close_code = await connection.run()
+            code = await connection.run()
         finally:
-            session.record.close_code = session.record.close_code or 1006
+            session.record.close(code)
             del self._minds[name]
             self._problems += [f"{name}: {problem}" for problem in (*mind.problems, *mind.leftovers())]
             self._connections.discard(connection)
             async with self._changed:
                 self._changed.notify_all()
+
+
+def _error_of(status: int) -> dict[str, str | None]:
+    """Of an HTTP answer in place of the upgrade."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        code, kind = "rate_limit_exceeded", "rate_limit_error"
+    else:
+        code, kind = "server_error", "server_error"
+    return {"message": "The simulator was asked to refuse.", "type": kind, "param": None, "code": code}
 
 
 @dataclass(frozen=True, slots=True)

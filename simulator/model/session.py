@@ -5,8 +5,6 @@ Nothing here waits, sleeps or looks at a clock. `deadline` says when to call `ti
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import ClassVar, cast
 
@@ -21,6 +19,7 @@ from simulator.model.reply import Cause, FunctionOutput, Mind, Say
 from simulator.model.response import Response
 from simulator.model.response_options import response_options
 from simulator.model.session_config import new_session, updated_session
+from simulator.model.session_faults import SessionFault, Troubles
 from simulator.model.settings import ModelBehaviour, ModelTiming
 from simulator.model.shapes import Json, Refused
 from simulator.model.stats import SessionRecord, Truncation
@@ -29,7 +28,6 @@ from simulator.model.usage import Tokens
 from simulator.model.voice_activity import SpeechStarted, SpeechStopped
 
 _EXPIRED = "Your session hit the maximum duration of {minutes:g} minutes."
-_LARGEST_APPEND = 15 * 1024 * 1024
 _SHORTEST_COMMIT_MS = 100
 
 
@@ -67,10 +65,13 @@ class Session:
         self._speech_item_id = ""
         self._listening: set[str] = set()
         self._news = News()
+        self._troubles = Troubles()
         self._played_out: float | None = None
         self._silent_since_ms = 0
         self._spoken = False
-        self.record = SessionRecord(session_id, model, errors=self._outlet.errors)
+        self.record = SessionRecord(
+            session_id, model, self._conversation, self._outlet.errors, self._transcriptions.told
+        )
 
     # --- what the shell calls ---
 
@@ -112,6 +113,16 @@ class Session:
         """What a `Recognise` found out."""
         self._listening.discard(item_id)
         self._understood(item_id, text)
+        return self.tick(now)
+
+    def fail(self, fault: SessionFault, now: float) -> list[Outgoing]:
+        """Something goes wrong, now or with the next turn."""
+        if fault == "expire":
+            self._expires = now
+        elif fault == "stall" and self._active is not None:
+            self._active.stall()
+        else:
+            self._troubles.add(fault)
         return self.tick(now)
 
     def leftovers(self) -> list[str]:
@@ -170,15 +181,7 @@ class Session:
     # --- the caller's voice ---
 
     def _append(self, event: Json, now: float) -> None:
-        try:
-            audio = base64.b64decode(event["audio"], validate=True)
-        except binascii.Error:
-            raise Refused(
-                "invalid_value", "Invalid 'audio'. Expected base64-encoded audio bytes.", "audio"
-            ) from None
-        if len(audio) > _LARGEST_APPEND:
-            raise Refused("invalid_value", "Invalid 'audio': more than 15 MiB in one event.", "audio")
-        changes = self._input.append(audio)
+        changes = self._input.append_base64(event["audio"])
         self.record.appended_ms = self._input.clock_ms
         for change in changes:
             if isinstance(change, SpeechStarted):
@@ -214,13 +217,8 @@ class Session:
                 self._outlet.error(refused, None)
 
     def _commit_by_hand(self, event: Json, now: float) -> None:
-        if self._input.buffered_ms < _SHORTEST_COMMIT_MS:
-            raise Refused(
-                "input_audio_buffer_commit_empty",
-                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
-                f"but buffer only has {self._input.buffered_ms:.2f}ms of audio.",
-            )
-        self._commit(self._outlet.new_id("item"), self._input.take_all(), now)
+        mulaw = self._input.take_all()
+        self._commit(self._outlet.new_id("item"), mulaw, now)
 
     def _commit(self, item_id: str, mulaw: bytes, now: float) -> None:
         previous = self._conversation.last_id
@@ -275,6 +273,7 @@ class Session:
         self._input.configure(self._sound("input"), self._turn_detection)
         if self._played_out is not None and had_timeout is None:
             self._played_out = max(self._played_out, now)
+        self.record.instructions = self._config["instructions"]
         self._outlet.emit("session.updated", session=self._config)
 
     @property
@@ -299,6 +298,8 @@ class Session:
             self._news.outputs.append(FunctionOutput(name, item.wire["output"]))
         elif item.wire.get("role") in ("user", "system") and item.text:
             self._news.notes.append(item.text)
+        elif item.wire.get("role") == "assistant":
+            self._news.answered()
         self._announce(item)
 
     def _retrieve_item(self, event: Json, now: float) -> None:
@@ -326,10 +327,8 @@ class Session:
     @property
     def _active(self) -> Response | None:
         """The one that writes to the conversation."""
-        for response in self._responses:
-            if response.active and response.options.conversation is not None:
-                return response
-        return None
+        running = (r for r in self._responses if r.active and r.options.conversation is not None)
+        return next(running, None)
 
     def _refuse_second_response(self) -> None:
         if self._active is not None:
@@ -347,6 +346,8 @@ class Session:
 
     def _respond(self, cause: Cause, params: Json, now: float) -> None:
         self._played_out = None
+        if self._troubles.swallow_turn():
+            return
         due = now + self._timing.first_audio_ms / 1000
         options = response_options(self._config, params, cause, self._conversation, self._tokens)
         self._responses.append(Response(options, self._timing, self._outlet, due))
@@ -359,7 +360,8 @@ class Session:
             return
         for response in self._responses:
             if response.active and not response.decided:
-                reply = self._mind.reply(self._news.turn(self._config["instructions"], response.options))
+                turn = self._news.turn(self.record.instructions, response.options, self._conversation)
+                reply = self._troubles.instead_of(self._mind.reply(turn))
                 self.record.said += [part.text for part in reply if isinstance(part, Say)]
                 response.reply(reply, now)
 

@@ -29,6 +29,8 @@ class Transcriptions:
         self._timing = timing
         self._outlet = outlet
         self._pending: list[_Pending] = []
+        self.told: list[str] = []
+        """The texts that the client was told."""
 
     def begin(self, item: Item, model: str, now: float) -> None:
         """A turn was committed in a session that wants transcriptions."""
@@ -77,6 +79,7 @@ class Transcriptions:
         for piece in pieces:
             self._outlet.emit(f"{_PREFIX}.delta", **place, delta=piece)
         pending.item.wire["content"][0]["transcript"] = text
+        self.told.append(text)
         self._outlet.emit(f"{_PREFIX}.completed", **place, transcript=text, usage=_usage(pending.item, text))
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong on request: REST refused, slow or failing, callbacks twice or out of order, streams refused."""
+"""What goes wrong on request: REST that fails or is slow, callbacks twice or not in order, no stream."""
 
 from __future__ import annotations
 

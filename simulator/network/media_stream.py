@@ -64,6 +64,7 @@ class MediaStream:
         self._seed = seed
         self._speaker = Speaker(account_sid, call_sid, sid)
         self._wire: Wire | None = None
+        self._live = False
         self._outbox: asyncio.Queue[str] = asyncio.Queue()
         self._to_server = DelayLine(Delay(timing, seed), self._outbox.put_nowait)
         self._to_network = DelayLine(Delay(timing, seed + 1), self._receive)
@@ -81,6 +82,7 @@ class MediaStream:
             self._tell("stream started", stream_sid=self.sid)
             self._on_started()
             line.attachment = self
+            self._live = True
             await self._read(wire)
             self.ended_by = self.ended_by or "server"
             self.error_code = 31921 if self.ended_by == "server" else 31903
@@ -91,6 +93,7 @@ class MediaStream:
                 await self._say_goodbye()
             raise
         finally:
+            self._live = False
             line.attachment = Nothing()
             self._to_server.close()
             self._to_network.close()
@@ -115,10 +118,15 @@ class MediaStream:
         """Anything at all, for tests of what our server does with it."""
         self._to_server.send(text)
 
+    @property
+    def live(self) -> bool:
+        """Its socket is open, or seems to be."""
+        return self._live
+
     def fail(self, fault: SocketFault, *, seconds: float | None = None, code: int = 1011) -> None:
         """Something happens to the socket while the call lives on. A black hole is noticed by Twilio after
         `seconds`, by default as long as `Timing.notices_ms` says. See `Wire.fail`."""
-        if self._wire is None:
+        if self._wire is None or not self._live:
             return
         self._tell("fault", leg="phone", fault=fault, stream_sid=self.sid)
         if fault in ("close", "cut", "reset", "black_hole"):

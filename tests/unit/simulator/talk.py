@@ -13,6 +13,7 @@ from simulator.model.brain import PracticeBrain
 from simulator.model.outlet import Close, Outgoing, Recognise, Speak
 from simulator.model.reply import Mind
 from simulator.model.session import Session
+from simulator.model.session_faults import SessionFault
 from simulator.model.settings import ModelBehaviour, ModelTiming
 from tests.unit.simulator.openai_types import check_server_event
 
@@ -110,6 +111,9 @@ class Talk:
     def finish(self) -> list[Event]:
         """Wait until the running response is done."""
         return self.wait(20.0)
+
+    def fail(self, fault: SessionFault) -> None:
+        self._take(self.session.fail(fault, self.now))
 
     def last(self, event_type: str) -> Event:
         return next(event for event in reversed(self.events) if event["type"] == event_type)

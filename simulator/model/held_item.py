@@ -1,0 +1,36 @@
+"""What a session's conversation holds, for tests and people to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from simulator.model.conversation import Item
+
+
+class HeldItem(Struct, frozen=True, kw_only=True):
+    id: str
+    type: str
+    role: str
+    """Of a message: system, user, assistant; else empty."""
+    text: str
+    """What was written or transcribed; of a function its name and arguments, or its output."""
+    audio_ms: int
+    status: str
+
+
+def held(item: Item) -> HeldItem:
+    wire = item.wire
+    return HeldItem(
+        id=item.id,
+        type=wire["type"],
+        role=wire.get("role", ""),
+        text=item.text or _transcript(wire.get("content", [])),
+        audio_ms=item.audio_ms,
+        status=wire.get("status", ""),
+    )
+
+
+def _transcript(content: list[dict[str, Any]]) -> str:
+    return " ".join(part["transcript"] for part in content if part.get("transcript"))
