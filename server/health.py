@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-import time
-from collections import deque
 from typing import Any
 
 from litestar import Request, Response, get
@@ -16,15 +13,13 @@ from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import SQLAlchemyError
 
+from bridge.runtime.loop_lag import LoopLag
 from database.schema import ForeignSchema, schema_state
 from database.session import Database, driver_of
 from server.metrics_page import PROCESS_PATH, MetricsPage
 
 __all__ = ["ROUTES", "Health"]
 
-LAG_INTERVAL_S = 0.1
-LAG_WINDOW = 100
-"""Of so many intervals the worst counts: ten seconds."""
 DATABASE_LIMIT_S = 1.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
@@ -45,28 +40,18 @@ class Alive(Struct):
 class Health:
     """What this process knows about itself."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lag: LoopLag) -> None:
         self._database = database
-        self._lags: deque[float] = deque(maxlen=LAG_WINDOW)
-        self._task: asyncio.Task[None] | None = None
+        self._lag = lag
         self._schema_known_good = False
         self.draining = False
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._watch_loop(), name="event loop lag")
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     def drain(self) -> None:
         self.draining = True
 
     @property
     def lag_s(self) -> float:
-        return max(self._lags, default=0.0)
+        return self._lag.worst_s
 
     async def readiness(self) -> Readiness:
         away, too_old = await self._database_trouble()
@@ -88,12 +73,6 @@ class Health:
         except (OSError, TimeoutError, SQLAlchemyError):
             return True, False
         return False, not self._schema_known_good
-
-    async def _watch_loop(self) -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(LAG_INTERVAL_S)
-            self._lags.append(max(0.0, time.monotonic() - before - LAG_INTERVAL_S))
 
 
 @get("/healthz", operation_id="GetHealth", tags=["Health"], security=[{}])

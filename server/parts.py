@@ -67,7 +67,7 @@ class Parts:
         )
         self.twilio_prices = TwilioPrices(self.database, self.twilio)
         self.retention = Retention(self.database, transcript_days=settings.transcript_retention_days)
-        self.health = Health(self.database)
+        self.health = Health(self.database, self.live_calls.lag)
         metrics = Metrics(self.live_calls, self.webhooks, self.rate_limits, self.health).registry
         self.metrics_page = MetricsPage(metrics, slot, settings.processes())
 
@@ -77,7 +77,6 @@ class Parts:
         self.webhooks.start()
         self.twilio_prices.start()
         self.retention.start()
-        await self.health.start()
 
     async def drain(self) -> None:
         """Before the web server closes its sockets: take no more calls, let those that are up finish."""
@@ -91,7 +90,6 @@ class Parts:
         await self.webhooks.stop()
         await self.twilio_prices.stop()
         await self.retention.stop()
-        await self.health.stop()
         await self.notifications.stop()
         await self.twilio.close()
         await self.metrics_page.close()

@@ -12,6 +12,8 @@ class Counters(Struct, kw_only=True):
     calls_let_go: int = 0
     """Model sessions that were closed because the stream went to another process."""
     calls_refused_full: int = 0
+    calls_refused_overloaded: int = 0
+    """The event loop was late."""
     calls_broken: int = 0
     """Ended by a bug of ours."""
     streams_started: int = 0

@@ -23,6 +23,7 @@ from bridge.runtime.ending import end_call
 from bridge.runtime.janitor import Janitor
 from bridge.runtime.journal import Journal
 from bridge.runtime.live_call import LiveCall
+from bridge.runtime.loop_lag import LoopLag
 from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
 from bridge.runtime.new_call import NewCall, openai_call
 from bridge.runtime.row_closer import RowCloser
@@ -93,6 +94,7 @@ class LiveCalls:
         self.max_calls = max_calls
         self.counters = Counters()
         self.journal = Journal(database, spool_dir=spool_dir)
+        self.lag = LoopLag()
         self.draining = False
         self._database = database
         self._notifications = notifications
@@ -113,6 +115,7 @@ class LiveCalls:
 
     def start(self) -> None:
         self.journal.start()
+        self.lag.start()
         self._rows.start()
         self._intake.start()
         self._janitor.start()
@@ -148,6 +151,7 @@ class LiveCalls:
         await self._tools.stop(TOOLS_SECONDS)
         await self.journal.stop(5.0)
         await self._rows.stop()
+        self.lag.stop()
 
     # What metrics and other processes' commands ask.
 
@@ -183,13 +187,16 @@ class LiveCalls:
     # The life of a call.
 
     def prepare(self, row: Call, agent: AgentSnapshot) -> bool:
-        """Hold a place for the call and begin to open its model session. False: this process is full, or
-        stopping.
+        """Hold a place for the call and begin to open its model session. False: this process is full,
+        overloaded or stopping.
 
         A session that nobody claims in time is closed: 10 s after the answer, or when the phone stops
         ringing."""
         if row.id in self._held:
             return True
+        if self.lag.overloaded:
+            self.counters.calls_refused_overloaded += 1
+            return False
         held = self._admit(row, agent)
         if held is None:
             return False

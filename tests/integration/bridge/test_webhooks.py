@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import update
 
 from bridge.call.ending import EndReason
-from bridge.call.events import Answered, CallOver, ModelOpened, ModelUnreachable
+from bridge.call.events import Answered, CallOver, ModelOpened, ModelUnreachable, StreamStarted
+from bridge.runtime.loop_lag import MEAN_SAMPLES
 from database import calls
 from database.models import Call, PhoneNumber
 from tests.integration.bridge.conftest import CALLER, NUMBER, Answer, Door
@@ -74,6 +77,25 @@ async def test_when_full_the_caller_hears_what_the_number_says(door: Door) -> No
     assert (await door.ring("CA2")).document == refused.document
     assert (await door.row("CA2")).ended_reason == "overloaded"
     assert door.live_calls.count == 1
+
+
+async def test_as_many_calls_are_taken_as_there_are_places_however_many_come_at_once(door: Door) -> None:
+    """The place is taken before the TwiML is returned: who is connected is served."""
+    answers = await asyncio.gather(*(door.ring(f"CA{number}") for number in range(50)))
+    assert sorted(answer.verbs[0] for answer in answers) == ["Connect"] * 5 + ["Say"] * 45
+    assert door.live_calls.count == 5
+    assert len(door.calls) == 5
+
+
+async def test_an_overloaded_process_turns_new_calls_away_and_keeps_its_own(door: Door) -> None:
+    answer = await door.ring("CA1")
+    for _ in range(MEAN_SAMPLES):
+        door.live_calls.lag.take(1.0)
+    assert (await door.ring("CA2")).verbs[0] == "Say"
+    assert (await door.row("CA2")).ended_reason == "overloaded"
+    assert (await door.ring("CA1")).document == answer.document
+    async with door.stream(answer):
+        await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
 
 
 async def dialled(door: Door, agent_id: str, call_sid: str | None = "CA9") -> Call:
