@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 LATER_FIELDS = frozenset({"voicemail", "record", "recording_announcement"})
 """Fields of the published API whose function this version does not have."""
-LATER_TOOLS = frozenset({"transfer_call", "send_dtmf", "mcp"})
+LATER_TOOLS = frozenset({"transfer_call", "send_dtmf"})
 
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _TOOL = re.compile(r"^Invalid value '(\w+)'$")

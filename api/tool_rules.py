@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from api.errors import Problem, bad_field
 from bridge.call.agent import AgentConfig
-from bridge.call.tools import FunctionTool, Tool
+from bridge.call.tools import FunctionTool, KeptSecret, McpTool, Tool, tool_name
 from database.secret_box import SecretBox
 from database.tool_secrets import NothingToKeep, sealed
 from outgoing.address_guard import AddressGuard
@@ -42,12 +42,14 @@ def checked(
     """With the secrets of its tools as they are stored. `before`: the tools whose secrets may be kept."""
     names: set[str] = set()
     for index, tool in enumerate(config.tools):
-        name = tool.name if isinstance(tool, FunctionTool) else "end_call"
+        name = tool_name(tool)
         if name in names:
             raise bad_field(f"tools[{index}]", f"there is another tool named {name}")
         names.add(name)
         if isinstance(tool, FunctionTool):
             _check(tool, f"tools[{index}]", guard)
+        elif isinstance(tool, McpTool):
+            _check_mcp(tool, f"tools[{index}]", guard)
     try:
         tools = sealed(config.tools, before=before, secret_box=secret_box)
     except NothingToKeep as nothing:
@@ -70,15 +72,28 @@ def _check(tool: FunctionTool, field: str, guard: AddressGuard) -> None:
     why = guard.why_refused(tool.webhook.url)
     if why is not None:
         raise bad_field(f"{field}.webhook.url", why)
-    _check_headers(tool, f"{field}.webhook.headers")
+    _check_headers(tool.webhook.headers, f"{field}.webhook.headers", OUR_HEADERS)
 
 
-def _check_headers(tool: FunctionTool, field: str) -> None:
-    names = [name.lower() for name in tool.webhook.headers]
-    for name, value in tool.webhook.headers.items():
-        if name.lower() in OUR_HEADERS:
+def _check_mcp(tool: McpTool, field: str, guard: AddressGuard) -> None:
+    why = guard.why_refused(tool.server_url)
+    if why is not None:
+        raise bad_field(f"{field}.server_url", why)
+    _check_headers(tool.headers, f"{field}.headers", frozenset())
+    if tool.authorization is not None:
+        _check_length(tool.authorization, f"{field}.authorization")
+
+
+def _check_headers(headers: Mapping[str, str | KeptSecret], field: str, ours: frozenset[str]) -> None:
+    names = [name.lower() for name in headers]
+    for name, value in headers.items():
+        if name.lower() in ours:
             raise bad_field(f"{field}.{name}", "is set by Callbridge itself; leave it out")
         if names.count(name.lower()) > 1:
             raise bad_field(f"{field}.{name}", "is there twice")
-        if isinstance(value, str) and len(value) > MAX_SECRET_CHARACTERS:
-            raise bad_field(f"{field}.{name}", f"is longer than {MAX_SECRET_CHARACTERS} characters")
+        _check_length(value, f"{field}.{name}")
+
+
+def _check_length(secret: str | KeptSecret, field: str) -> None:
+    if isinstance(secret, str) and len(secret) > MAX_SECRET_CHARACTERS:
+        raise bad_field(field, f"is longer than {MAX_SECRET_CHARACTERS} characters")

@@ -92,6 +92,20 @@ class ToolCalled(Struct, frozen=True):
     """JSON as the model wrote it; may be broken."""
 
 
+class RemoteToolCalled(Struct, frozen=True):
+    """The model uses a tool that its own service calls; nothing is to be done but to tell of it."""
+
+    item_id: str
+    name: str
+
+
+class RemoteToolReturned(Struct, frozen=True):
+    item_id: str
+    ok: bool
+    status: int | None = None
+    """Of HTTP, where that is why it failed."""
+
+
 class ModelTrouble(Struct, frozen=True):
     """Worth counting and recording, no reason to end the call."""
 
@@ -111,6 +125,8 @@ ModelEvent = (
     | ResponseEnded
     | UsageCounted
     | ToolCalled
+    | RemoteToolCalled
+    | RemoteToolReturned
     | ModelTrouble
 )
 

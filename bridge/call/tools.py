@@ -78,5 +78,66 @@ class FunctionTool(Struct, tag_field="type", tag="function", kw_only=True, forbi
     ) = None
 
 
+ToolName = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class AllowedTools(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    tool_names: Annotated[list[ToolName], Meta(max_length=100)] | None = None
+    read_only: Annotated[bool, Meta(description="Only tools that the server marks as read-only.")] | None = (
+        None
+    )
+
+
+class McpTool(Struct, tag_field="type", tag="mcp", kw_only=True, forbid_unknown_fields=True):
+    """A Model Context Protocol server whose tools the voice model uses by itself. OpenAI's shape."""
+
+    server_label: Annotated[
+        str,
+        Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9_-]{0,63}$", description="Its name in events; one of a kind."),
+    ]
+    server_url: Annotated[
+        str,
+        Meta(
+            min_length=1, max_length=2000, description="https, and on the public internet: OpenAI calls it."
+        ),
+    ]
+    server_description: (
+        Annotated[str, Meta(min_length=1, max_length=4000, description="For the model: what is there.")]
+        | None
+    ) = None
+    authorization: (
+        Annotated[
+            HeaderValue | KeptSecret,
+            Meta(description='An access token. Secret: encrypted, and read back as `{"set": true}`.'),
+        ]
+        | None
+    ) = None
+    headers: Annotated[
+        dict[HeaderName, HeaderValue | KeptSecret],
+        Meta(max_length=20, description="Sent to the server; secret, too."),
+    ] = msgspec.field(default_factory=dict[str, "str | KeptSecret"])
+    allowed_tools: (
+        Annotated[
+            Annotated[list[ToolName], Meta(max_length=100)] | AllowedTools,
+            Meta(description="`null`: all that the server has."),
+        ]
+        | None
+    ) = None
+    require_approval: Annotated[
+        Literal["never"], Meta(description="Nobody could be asked in the middle of a call.")
+    ] = "never"
+
+
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
-Tool = EndCallTool | FunctionTool
+Tool = EndCallTool | FunctionTool | McpTool
+
+
+def tool_name(tool: Tool) -> str:
+    """One of a kind among an agent's tools."""
+    match tool:
+        case FunctionTool():
+            return tool.name
+        case McpTool():
+            return tool.server_label
+        case EndCallTool():
+            return "end_call"

@@ -269,7 +269,7 @@ class LiveCalls:
         if self.full:
             self.counters.calls_refused_full += 1
             return None
-        call = self._new_call(agent, row.max_call_seconds)
+        call = self._new_call(self._tools.with_secrets(agent), row.max_call_seconds)
         live = LiveCall(
             row.id,
             call,

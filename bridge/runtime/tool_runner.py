@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
+from msgspec.structs import replace
 
+from bridge.call.agent import AgentSnapshot
 from bridge.call.commands import RunTool
 from bridge.call.events import ToolReturned
-from bridge.call.tools import FunctionTool
+from bridge.call.tools import FunctionTool, McpTool, Tool, tool_name
 from database.secret_box import SecretBox, UnreadableSecret
-from database.tool_secrets import opened
+from database.tool_secrets import opened, opened_mcp
 from outgoing.tool_requests import ToolCaller, ToolOutcome, ToolRequests, failed, unsure
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,16 @@ class ToolRunner:
         task = asyncio.create_task(work(), name=f"tool_{command.tool_call_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def with_secrets(self, agent: AgentSnapshot) -> AgentSnapshot:
+        """For the voice model, which calls MCP servers itself; one whose secret is unreadable is left out."""
+        tools: list[Tool] = []
+        for tool in agent.config.tools:
+            try:
+                tools.append(opened_mcp(tool, self._secret_box) if isinstance(tool, McpTool) else tool)
+            except UnreadableSecret:
+                log.error("tool_secret_unreadable", agent_id=agent.agent_id, tool=tool_name(tool))
+        return replace(agent, config=replace(agent.config, tools=tools))
 
     async def stop(self, timeout_s: float) -> None:
         """For so long those that run may finish."""

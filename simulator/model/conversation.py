@@ -47,6 +47,8 @@ class Item:
                 return " ".join(part["text"] for part in parts if "text" in part)
             case "function_call":
                 return f"{self.wire['name']}{self.wire['arguments']}"
+            case "mcp_call":
+                return f"{self.wire['name']}{self.wire['arguments']}{self.wire.get('output') or ''}"
             case "function_call_output":
                 return str(self.wire["output"])
             case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from simulator.model.shapes import Json
@@ -21,6 +21,19 @@ class CallFunction:
     name: str
     arguments: Mapping[str, Any] | str = ""
     """Text goes out as it is: the way to send broken JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallMcpTool:
+    """A tool of an MCP server, which the service calls by itself."""
+
+    server_label: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    output: str = ""
+    error: Mapping[str, Any] | None = None
+    """Of the item, when it fails: `{"type": "tool_execution_error", "message": "…"}`."""
+    takes_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class Stall:
     """Nothing more comes of this response, not even its end; it can still be cancelled."""
 
 
-Part = Say | CallFunction | Fail | CloseSocket | SendRaw | Hush | Stall
+Part = Say | CallFunction | CallMcpTool | Fail | CloseSocket | SendRaw | Hush | Stall
 Reply = tuple[Part, ...]
 """In order. Empty: the response completes with nothing in it."""
 

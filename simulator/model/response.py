@@ -8,9 +8,20 @@ from dataclasses import dataclass, field
 
 from simulator.audio import mulaw
 from simulator.model.conversation import Item, text_tokens
+from simulator.model.mcp import McpCall, mcp_item
 from simulator.model.message import OutgoingMessage
 from simulator.model.outlet import Outlet, Speak
-from simulator.model.reply import CallFunction, CloseSocket, Fail, Hush, Reply, Say, SendRaw, Stall
+from simulator.model.reply import (
+    CallFunction,
+    CallMcpTool,
+    CloseSocket,
+    Fail,
+    Hush,
+    Reply,
+    Say,
+    SendRaw,
+    Stall,
+)
 from simulator.model.response_options import ResponseOptions
 from simulator.model.settings import ModelTiming
 from simulator.model.shapes import Json
@@ -45,6 +56,7 @@ class Response:
         self._place = 0
         self._speech: dict[int, bytes | None] = {}
         self._message: OutgoingMessage | None = None
+        self._mcp_call: McpCall | None = None
         self._output = _Output()
         outlet.emit("response.created", response=self._wire(None, None))
 
@@ -93,16 +105,23 @@ class Response:
                 if not message.finished:
                     self._output.audio_ms += message.send_piece(*self._timing.delta_ms)
             self._close_message("incomplete")
+        if self._mcp_call is not None:
+            self._item_done(self._mcp_call.item, "incomplete")
         self._finish("cancelled", {"type": "cancelled", "reason": reason})
 
     def _waits_for_speech(self) -> bool:
-        if self._message is not None or self._place >= len(self._parts) or self.options.modality != "audio":
+        busy = self._message is not None or self._mcp_call is not None
+        if busy or self._place >= len(self._parts) or self.options.modality != "audio":
             return False
         return isinstance(self._parts[self._place], Say) and self._place not in self._speech
 
     def _step(self) -> None:
         if self._message is not None:
             self._step_message(self._message)
+        elif self._mcp_call is not None:
+            self._mcp_call.end(self._outlet)
+            self._item_done(self._mcp_call.item, "completed")
+            self._mcp_call = None
         elif self._place >= len(self._parts):
             self._finish("completed", None)
         else:
@@ -133,6 +152,12 @@ class Response:
                 self._open_message("", mulaw.silence(ms))
             case Stall():
                 self.stall()
+            case CallMcpTool():
+                item = self._add_item(mcp_item(part))
+                self._mcp_call = McpCall(part, item, self.id, len(self._output.items) - 1)
+                self._mcp_call.begin(self._outlet)
+                self._output.text_tokens += text_tokens(item.text)
+                self._at += part.takes_ms / 1000
             case Fail():
                 self._fail(part.code, part.message)
             case SendRaw():
@@ -193,7 +218,8 @@ class Response:
         self._item_done(item, "completed")
 
     def _add_item(self, wire: Json) -> Item:
-        item = Item({"id": self._outlet.new_id("item"), "object": "realtime.item", **wire})
+        kind: Json = {"object": "realtime.item"} if "status" in wire else {}
+        item = Item({"id": self._outlet.new_id("item"), **kind, **wire})
         conversation = self.options.conversation
         place = {"response_id": self.id, "output_index": len(self._output.items)}
         self._outlet.emit("response.output_item.added", **place, item=item.snapshot())
@@ -205,7 +231,8 @@ class Response:
         return item
 
     def _item_done(self, item: Item, status: str) -> None:
-        item.wire["status"] = status
+        if "status" in item.wire:
+            item.wire["status"] = status
         conversation = self.options.conversation
         place = {"response_id": self.id, "output_index": self._output.items.index(item)}
         in_conversation = conversation is not None and conversation.find(item.id) is not None

@@ -10,6 +10,7 @@ from typing import ClassVar, cast
 
 from simulator.audio import watermark
 from simulator.audio.mulaw import BYTES_PER_MS
+from simulator.model import mcp
 from simulator.model.client_events import check, parse
 from simulator.model.conversation import Conversation, Item
 from simulator.model.input_audio import InputAudio
@@ -275,6 +276,7 @@ class Session:
             self._played_out = max(self._played_out, now)
         self.record.instructions = self._config["instructions"]
         self._outlet.emit("session.updated", session=self._config)
+        mcp.list_tools(self._config["tools"], self._conversation, self._outlet)
 
     @property
     def _turn_detection(self) -> Json | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -52,5 +52,7 @@ class ModelBehaviour:
     """Confirms a `session.update` but stays with 24 kHz PCM on both sides."""
     mute: bool = False
     """Accepts the socket and never says anything, not even `session.created`."""
+    mcp_servers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """The tools that each MCP server has, by `server_url`; listing those of another one fails."""
     seed: int = 0
     """Of the ragged sizes and the ids; the same seed gives the same session."""

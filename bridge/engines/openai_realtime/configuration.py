@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bridge.call.agent import AgentConfig, ServerVad
-from bridge.call.tools import FunctionTool, Tool
+from bridge.call.tools import FunctionTool, McpTool, Tool
 from bridge.engines.openai_realtime.catalogue import MODELS
 
 END_CALL: dict[str, Any] = {
@@ -75,6 +75,10 @@ def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> di
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
+    if isinstance(tool, McpTool):
+        given = msgspec.to_builtins(tool)
+        # An empty list of allowed tools allows none; everything else that is empty was left out.
+        return {name: value for name, value in given.items() if value or value == []}
     if not isinstance(tool, FunctionTool):
         return END_CALL
     return {

@@ -63,6 +63,11 @@ class Item(Struct):
     id: str
     type: str = ""
     role: str | None = None
+    server_label: str | None = None
+    """Of an MCP call, or of a list of MCP tools."""
+    name: str | None = None
+    error: Any = None
+    """Of an MCP call that failed."""
 
 
 class ItemAdded(Struct, tag="conversation.item.added"):
@@ -80,6 +85,22 @@ class ItemCreated(Struct, tag="conversation.item.created"):
 class OutputItemAdded(Struct, tag="response.output_item.added"):
     item: Item
     response_id: str = ""
+
+
+class OutputItemDone(Struct, tag="response.output_item.done"):
+    item: Item
+
+
+class McpListToolsFailed(Struct, tag="mcp_list_tools.failed"):
+    item_id: str
+
+
+class McpCallCompleted(Struct, tag="response.mcp_call.completed"):
+    item_id: str
+
+
+class McpCallFailed(Struct, tag="response.mcp_call.failed"):
+    item_id: str
 
 
 class AudioDelta(Struct, tag="response.output_audio.delta"):
@@ -154,6 +175,10 @@ ServerEvent = (
     | ItemAdded
     | ItemCreated
     | OutputItemAdded
+    | OutputItemDone
+    | McpListToolsFailed
+    | McpCallCompleted
+    | McpCallFailed
     | AudioDelta
     | AudioDone
     | AudioTranscriptDelta

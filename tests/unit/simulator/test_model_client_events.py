@@ -92,7 +92,7 @@ def test_every_field_of_openais_types_is_known() -> None:
         },
     }
     CLIENT_EVENTS["session.update"].model_validate({"type": "session.update", "session": full}, strict=True)
-    [updated] = talk.send("session.update", session=full)
+    updated, *_listing = talk.send("session.update", session=full)
     assert updated["type"] == "session.updated"
     assert updated["session"]["audio"]["output"]["voice"] == {"id": "voice_1"}
 

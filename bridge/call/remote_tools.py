@@ -1,0 +1,40 @@
+"""Tools that the voice model's own service calls (MCP): nothing to do but to write down that it did."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bridge.call.clock import CallClock
+from bridge.call.conversation import Conversation
+from bridge.call.engine import RemoteToolCalled, RemoteToolReturned
+from bridge.call.events import ToolReturned
+
+
+class _Running(Struct):
+    name: str
+    called_at: float
+
+
+class RemoteTools:
+    def __init__(self, talk: Conversation, clock: CallClock) -> None:
+        self._talk = talk
+        self._clock = clock
+        self._running: dict[str, _Running] = {}
+
+    def called(self, event: RemoteToolCalled) -> None:
+        self._running[event.item_id] = _Running(event.name, self._clock.now)
+        self._talk.tool_called(event.item_id)
+        self._talk.record("tool.called", name=event.name, tool_call_id=event.item_id)
+
+    def returned(self, event: RemoteToolReturned) -> None:
+        running = self._running.pop(event.item_id, None)
+        if running is None:
+            return
+        duration_ms = round((self._clock.now - running.called_at) * 1000)
+        outcome = ToolReturned(event.item_id, "", event.ok, event.status, duration_ms)
+        self._talk.tool_returned(event.item_id, running.name, outcome)
+
+    def model_lost(self) -> None:
+        """What it was doing is not known."""
+        for item_id in list(self._running):
+            self.returned(RemoteToolReturned(item_id, ok=False))
