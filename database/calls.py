@@ -162,6 +162,7 @@ async def take_status(
             call.twilio_call_sid = call_sid
         if status in FINAL_STATUSES:
             await _end(session, call, status, REASON_OF_STATUS[status], None)
+            call.twilio_checked_at = call.ended_at
             return call
         if sequence is None or sequence <= call.status_sequence:
             return None

@@ -168,6 +168,8 @@ class Call(Base):
     """When the first of them was."""
     after_stream_token: Mapped[str | None]
     """Twilio's idempotency token of the last of them: a repeated request gets the same answer."""
+    twilio_checked_at: Mapped[dt.datetime | None]
+    """When Twilio last told its end, or was asked how it is."""
 
 
 class CallEvent(Base):

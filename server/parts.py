@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.rate_limits import RateLimits
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
+from bridge.runtime.reconciler import Reconciler
 from bridge.runtime.retention import Retention
 from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.twilio_prices import TwilioPrices
@@ -65,18 +66,26 @@ class Parts:
             drain_seconds=settings.drain_seconds,
             spool_dir=settings.data_dir / "spool",
         )
-        self.twilio_prices = TwilioPrices(self.database, self.twilio)
-        self.retention = Retention(self.database, transcript_days=settings.transcript_retention_days)
+        self.rounds = self._rounds()
         self.health = Health(self.database, self.live_calls.lag)
         metrics = Metrics(self.live_calls, self.webhooks, self.rate_limits, self.health).registry
         self.metrics_page = MetricsPage(metrics, slot, settings.processes())
+
+    def _rounds(self) -> tuple[TwilioPrices, Retention, Reconciler]:
+        """What is done every so often, whichever process does it."""
+        days = self.settings.transcript_retention_days
+        return (
+            TwilioPrices(self.database, self.twilio),
+            Retention(self.database, transcript_days=days),
+            Reconciler(self.database, self.notifications, self.twilio, self.live_calls),
+        )
 
     async def start(self) -> None:
         await self.notifications.start()
         self.live_calls.start()
         self.webhooks.start()
-        self.twilio_prices.start()
-        self.retention.start()
+        for rounds in self.rounds:
+            rounds.start()
 
     async def drain(self) -> None:
         """Before the web server closes its sockets: take no more calls, let those that are up finish."""
@@ -88,8 +97,8 @@ class Parts:
         await self.live_calls.aclose()
         await self.tool_requests.close()
         await self.webhooks.stop()
-        await self.twilio_prices.stop()
-        await self.retention.stop()
+        for rounds in self.rounds:
+            await rounds.stop()
         await self.notifications.stop()
         await self.twilio.close()
         await self.metrics_page.close()

@@ -127,6 +127,16 @@ class TwilioAccount:
         """Replace what the call is doing with this TwiML."""
         await self._ask(lambda client: client.calls(call_sid).update_async(twiml=twiml))
 
+    async def call_status(self, call_sid: str) -> str | None:
+        """How the call is, in Twilio's words. None: Twilio knows of no such call."""
+        try:
+            call = await self._ask(lambda client: client.calls(call_sid).fetch_async())
+        except TwilioRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+        return _known(None if call.status is None else str(call.status))
+
     async def call_price(self, call_sid: str) -> CallPrice | None:
         """What the call cost, with the calls that it dialled. None: Twilio has not rated it yet."""
         call = await self._ask(lambda client: client.calls(call_sid).fetch_async())

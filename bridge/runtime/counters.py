@@ -32,3 +32,7 @@ class Counters(Struct, kw_only=True):
     agent_frames_dropped: int = 0
     endings_left_to_after_stream: int = 0
     """Twilio's REST API did not carry the ending out."""
+    forgotten_rows_closed: int = 0
+    """Twilio's word that the call is over had not come, or had found nobody."""
+    forgotten_calls_ended: int = 0
+    """They went on at Twilio's though we had ended them."""

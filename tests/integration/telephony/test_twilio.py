@@ -101,6 +101,14 @@ async def test_a_price_that_is_no_number_is_no_answer(
         await account.call_price("CA1")
 
 
+async def test_how_a_call_is_is_told_in_twilios_words_or_that_there_is_none(
+    network: FakeTwilio, account: TwilioAccount
+) -> None:
+    network.calls["CA1"] = {"sid": "CA1", "status": "in-progress"}
+    assert await account.call_status("CA1") == "in-progress"
+    assert await account.call_status("CA2") is None
+
+
 async def test_an_unknown_refusal_repeats_twilios_own_words(
     network: FakeTwilio, account: TwilioAccount
 ) -> None:
