@@ -32,6 +32,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Said so long after the last line (or the answer), whatever the agent does."""
     interrupt_after_ms: int | None = None
     """Said so long into the agent's next speech."""
+    after_keys: str = ""
+    """Said when the agent has pressed these keys, as tones: how a menu goes on."""
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +94,8 @@ def check(line: Line) -> None:
         raise BadBehaviour("Each line has exactly one of say, wav, audio, beep and dtmf.")
     if set(line.dtmf) - set("0123456789*#w"):
         raise BadBehaviour("dtmf is made of 0-9, *, # and w (half a second).")
+    if set(line.after_keys) - set("0123456789*#ABCD"):
+        raise BadBehaviour("after_keys is made of 0-9, *, # and A-D.")
 
 
 def as_json(behaviour: Behaviour) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from simulator.audio import mulaw, watermark
+from simulator.audio.dtmf import KeyEar
 
 FRAME_MS = 20
 STILL = bytes([mulaw.SILENCE]) * (FRAME_MS * mulaw.BYTES_PER_MS)
@@ -30,11 +32,19 @@ class Ear:
         self.speaking_since_ms: int | None = None
         """When the speech began that is going on; a pause does not end it."""
         self.last_sound_ms: int | None = None
+        self.keys: deque[str] = deque()
+        """Heard as tones since somebody last looked."""
+        self._key_ear = KeyEar()
         self._speech = bytearray()
 
     def hear(self, frame: bytes, now_ms: int) -> Heard | None:
-        """One more 20 ms; returns the speech that has just been found to be over."""
-        if frame != STILL and sum(frame.translate(_LOUDNESS)) << 4 > _LOUD:
+        """One more 20 ms; returns the speech that has just been found to be over. Keys are no speech."""
+        loud = frame != STILL and sum(frame.translate(_LOUDNESS)) << 4 > _LOUD
+        if not loud:
+            self._key_ear.pause()
+        elif key := self._key_ear.hear(frame):
+            self.keys.append(key)
+        if loud and not self._key_ear.rings:
             if self.speaking_since_ms is None:
                 self.speaking_since_ms = now_ms
                 self._speech.clear()

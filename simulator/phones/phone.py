@@ -38,6 +38,8 @@ class Phone:
         self.ear = Ear()
         self.pressed: deque[str] = deque()
         """Keys pressed since somebody last looked."""
+        self.keys_heard = ""
+        """All keys that the agent has pressed and no line has waited for."""
         self.hung_up = False
         self.now_ms = 0
         self._lines = deque(lines)
@@ -87,6 +89,10 @@ class Phone:
         self._agent_was_speaking = speaking
         if over is not None:
             self._tell_heard(over)
+        while self.ear.keys:
+            key = self.ear.keys.popleft()
+            self.keys_heard += key
+            self._tell("key heard", call_ms=self.now_ms, key=key)
 
     def _tell_heard(self, heard: Heard) -> None:
         self._tell(
@@ -111,6 +117,10 @@ class Phone:
             self.hung_up = True
 
     def _is_time_for(self, line: Line) -> bool:
+        if line.after_keys:
+            _, found, later = self.keys_heard.partition(line.after_keys)
+            self.keys_heard = later if found else self.keys_heard
+            return bool(found)
         if line.delay_ms is not None:
             return self.now_ms - self._ready_since_ms >= line.delay_ms
         if line.interrupt_after_ms is not None:

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from simulator.audio import watermark
+from simulator.audio import mulaw, watermark
 from simulator.audio.voice import tones
 from simulator.phones.behaviour import BadBehaviour, Behaviour, Line, from_json
 from simulator.phones.ear import STILL, Ear
 from simulator.phones.phone import Phone, PreparedLine
 
 AGENT = watermark.embed(tones("How can I help you today?", "agent"), "How can I help you today?")
+
+
+def keys(pressed: str) -> bytes:
+    """As a telephone sounds them."""
+    rows = {
+        key: hertz
+        for hertz, row in zip((697, 770, 852, 941), ("123", "456", "789", "*0#"), strict=True)
+        for key in row
+    }
+    columns = {
+        key: hertz
+        for hertz, column in zip((1209, 1336, 1477), ("147*", "2580", "369#"), strict=True)
+        for key in column
+    }
+    seconds = np.arange(80 * 8) / 8_000
+    sound = b""
+    for key in pressed:
+        both = sum(6_000 * np.sin(2 * np.pi * hertz * seconds) for hertz in (rows[key], columns[key]))
+        sound += mulaw.encode(np.asarray(both).astype(np.int16)) + mulaw.silence(80)
+    return sound
 
 
 class Conversation:
@@ -128,3 +149,20 @@ def test_the_ear_tells_speech_from_line_noise_and_reads_its_words() -> None:
 def test_an_impossible_behaviour_is_refused(data: object) -> None:
     with pytest.raises(BadBehaviour):
         from_json(data)
+
+
+def test_a_menu_goes_on_when_its_keys_were_heard() -> None:
+    menu = Behaviour(lines=(Line(say="Press four two.", delay_ms=0), Line(say="Sales.", after_keys="42")))
+    talk = Conversation(menu)
+    talk.hear(ms=3_000)
+    talk.hear(keys("7"), ms=1_000)
+    assert talk.names().count("caller started speaking") == 1
+    talk.hear(keys("42"), ms=2_000)
+    assert [data["key"] for name, data in talk.told if name == "key heard"] == ["7", "4", "2"]
+    assert talk.names().count("caller started speaking") == 2
+    assert "agent started speaking" not in talk.names(), "tones are no speech"
+
+
+def test_nobody_waits_for_keys_that_cannot_be_pressed() -> None:
+    with pytest.raises(BadBehaviour):
+        from_json({"lines": [{"say": "Press five.", "after_keys": "five"}]})
