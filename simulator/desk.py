@@ -44,6 +44,7 @@ class CallAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hangs_up: HangUp = "after_answer"
     hangs_up_after_ms: int | None = None
     patience_ms: int = 8_000
+    silence_ms: int = 1_100
 
     def behaviour(self) -> Behaviour:
         """Raises BadBehaviour."""
@@ -61,6 +62,7 @@ class CallAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             hangs_up=self.hangs_up,
             hangs_up_after_ms=self.hangs_up_after_ms,
             patience_ms=self.patience_ms,
+            silence_ms=self.silence_ms,
         )
 
 

@@ -110,10 +110,9 @@ def _between(
     return found
 
 
-def usual(of_calls: Sequence[Sequence[Silence]]) -> Usual:
+def usual(found: Sequence[Silence]) -> Usual:
     """From calls during which nothing was wrong."""
     longest = {"answer": 0, "speech": 0}
-    for found in of_calls:
-        for silence in found:
-            longest[silence.kind] = max(longest[silence.kind], silence.ms)
+    for silence in found:
+        longest[silence.kind] = max(longest[silence.kind], silence.ms)
     return Usual(longest["answer"], longest["speech"])

@@ -21,6 +21,7 @@ _FAREWELL = re.compile(r"\b(good ?bye|farewell|hang(ing)? up)\b", re.IGNORECASE)
 _ECHO = re.compile(r"\brepeat (what|all|everything)( that)? the caller says\b", re.IGNORECASE)
 _ABOUT_ME = re.compile(r"\bmy (?P<thing>\w+) is (?P<what>[^.,;!?]+)", re.IGNORECASE)
 _ASKS_ABOUT_ME = re.compile(r"\bwhat\b.*\bmy (?P<thing>\w+)", re.IGNORECASE)
+_RESUMES = re.compile(r"\b(carry on|cut (you )?off|pick\b.*\bup|line broke)\b", re.IGNORECASE)
 _PRESENCE = re.compile(r"\b(still there|silent|silence|quiet)\b", re.IGNORECASE)
 # Words that say nothing about what a question is about.
 _EMPTY = frozenset(
@@ -44,6 +45,7 @@ _UNKNOWN = (
     "I am only a practice voice, and my notes say nothing about that. What else would you like to know?"
 )
 _STILL_THERE = "Are you still there?"
+_WHERE_WERE_WE = "Sorry, the line broke for a moment. Where were we?"
 _BYE = "Thank you for calling. Goodbye."
 
 
@@ -58,7 +60,8 @@ class PracticeBrain:
 
     def reply(self, turn: Turn) -> Reply:
         if turn.asked is not None:
-            return (Say(_obey(turn.asked)),)
+            resumes = turn.history and _RESUMES.search(turn.asked)
+            return self._go_on(turn) if resumes else (Say(_obey(turn.asked)),)
         found = [_reported(output) for output in turn.outputs if output.name != "end_call"]
         if found:
             return (Say(" ".join(found)),)
@@ -68,6 +71,20 @@ class PracticeBrain:
         if not words:
             return (Say(_greeting(turn.instructions) if turn.cause == "asked" else _REPEAT),)
         return self._answer(words, turn)
+
+    def _go_on(self, turn: Turn) -> Reply:
+        """After a break: the rest of a sentence that was cut off, or the answer that is still owed."""
+        words = next((m.text for m in reversed(turn.history) if m.role == "user"), "")
+        last = turn.history[-1]
+        answer = self._answer(words, turn) if words else (Say(_GREETING),)
+        if not isinstance(answer[0], Say):
+            return answer if last.role == "user" else (Say(_WHERE_WERE_WE),)
+        whole, begun = answer[0].text, last.text.rstrip(" .…-")
+        if last.role == "user":
+            return (Say(f"Sorry, the line broke. {whole}"),)
+        if begun and whole.startswith(begun) and len(whole) > len(last.text):
+            return (Say(f"Sorry, as I was saying: {whole[len(begun) :].strip(' .,')}."),)
+        return (Say(_WHERE_WERE_WE),)
 
     def _answer(self, words: str, turn: Turn) -> Reply:
         if _GOODBYE.search(words):

@@ -68,7 +68,7 @@ def test_a_click_is_no_answer() -> None:
 
 
 def test_only_what_is_beyond_the_usual_silence_is_a_gap() -> None:
-    ordinary = usual([[Silence(0, 900, "answer", 0), Silence(1000, 1120, "speech", 0)]])
+    ordinary = usual([Silence(0, 900, "answer", 0), Silence(1000, 1120, "speech", 0)])
     assert ordinary == Usual(900, 120)
     assert ordinary.gap_ms(Silence(0, 2000, "answer", 1)) == 1100
     assert ordinary.gap_ms(Silence(0, 100, "speech", 1)) == 0

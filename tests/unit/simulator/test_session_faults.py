@@ -136,3 +136,23 @@ def test_an_echo_repeats_each_turn(prompt: str) -> None:
     talk.finish()
     said = said_last(talk)
     assert said == "You said: Line seven of call three."
+
+
+CARRY_ON = "The line broke for a moment and cut you off. Carry on, without greeting again."
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (("assistant", "You said: Line seven"), "Sorry, as I was saying: of call three."),
+        (("assistant", "You said: Line seven of call three."), "Sorry, the line broke for a moment."),
+        (("user", "Line eight."), "Sorry, the line broke. You said: Line eight."),
+    ],
+)
+def test_after_a_break_the_practice_brain_goes_on_where_it_was(last: tuple[str, str], said: str) -> None:
+    talk = Talk(session=PHONE | {"instructions": "Repeat what the caller says."})
+    for number, (role, text) in enumerate((("user", "Line seven of call three."), last)):
+        talk.send("conversation.item.create", item=written(role, text, f"line_{number}"))
+    talk.send("response.create", response={"instructions": CARRY_ON})
+    talk.finish()
+    assert said_last(talk).startswith(said)

@@ -1,0 +1,148 @@
+"""What a call's caller had to bear, and what was kept of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from bench.chaos.caller import Injected, Recorded, line_number
+from bench.chaos.gaps import Silence, Usual, silences, spans, tracks, usual
+from bench.chaos.plan import DEPLOYED, DRAINED, KILLED
+from simulator.audio.recording import stereo_wav
+from simulator.audio.voice import tones
+
+AFTERMATH_MS = 15_000
+"""A silence that begins later is not laid to a fault."""
+DURABLE_MS = 2_500
+"""After a caller's line its words are final and written down: turn detection, transcription, and a second."""
+_NUMBER = re.compile(r"\bLine (\d+)")
+_STREAM_ENDS_MS = 4_000
+"""Within that after a process was told to go, the streams that it had have ended."""
+
+Kept = Sequence[tuple[str, str]]
+"""Role and text of a call's transcript."""
+
+
+class Gap(Struct, frozen=True):
+    kind: str
+    ms: int
+    """The longest silence that is laid to the fault; 0: nobody heard anything of it."""
+
+
+class Verdict(Struct, kw_only=True):
+    lost: str = ""
+    """Why the call is; empty: it is not."""
+    gaps: list[Gap] = field(default_factory=list[Gap])
+    unexplained: list[int] = field(default_factory=list[int])
+    """Silences beyond the usual that no fault preceded, in ms."""
+    lines_lost: list[int] = field(default_factory=list[int])
+    lines_doubled: list[int] = field(default_factory=list[int])
+    lines_unheard: list[int] = field(default_factory=list[int])
+    """Which no model ever heard: the media socket was down while they were spoken."""
+
+
+def heard_ms(text: str) -> int:
+    """How long this can be heard in the agent's practice voice."""
+    speech = tones(text, "agent")
+    _, agent = tracks(stereo_wav(b"", speech))
+    return sum(ended - began for began, ended in spans(agent, pause_ms=0, shortest_ms=60))
+
+
+def silences_of(recorded: Recorded) -> list[Silence]:
+    caller, agent = tracks(recorded.wav)
+    return silences(caller, agent, answers_ms=[heard_ms(text) for text in recorded.answers])
+
+
+class Ordinary:
+    """The silences of calls that nothing happened to, by what the agent was to say."""
+
+    def __init__(self, calls: Sequence[Recorded]) -> None:
+        grouped: dict[str, list[Silence]] = {"greeting": [], "echo": [], "tool": []}
+        for recorded in calls:
+            for silence in silences_of(recorded):
+                grouped[topic(recorded, silence)].append(silence)
+        self.of: dict[str, Usual] = {name: usual(found) for name, found in grouped.items()}
+
+    def gap_ms(self, recorded: Recorded, silence: Silence) -> int:
+        return self.of[topic(recorded, silence)].gap_ms(silence)
+
+
+def topic(recorded: Recorded, silence: Silence) -> str:
+    if silence.utterance == 0:
+        return "greeting"
+    tools = recorded.planned.tools
+    return "tool" if tools[min(silence.utterance, len(tools)) - 1] else "echo"
+
+
+def judge(recorded: Recorded, row: Mapping[str, Any] | None, kept: Kept, ordinary: Ordinary) -> Verdict:
+    """`row`: the call as `/v1/calls` has it; `kept`: its transcript."""
+    verdict = Verdict(lost=_lost(recorded, row))
+    _lay_silences(recorded, ordinary, verdict)
+    _count_lines(recorded, kept, verdict)
+    return verdict
+
+
+def _lost(recorded: Recorded, row: Mapping[str, Any] | None) -> str:
+    ended = recorded.all("ended")
+    if not ended or ended[0]["by"] != "caller":
+        return f"ended by {ended[0]['by'] if ended else 'nobody'}: {row and row['ended_reason']}"
+    if row is None:
+        return "has no row"
+    if (row["status"], row["ended_reason"]) != ("completed", "caller_hung_up"):
+        return f"is {row['status']}, {row['ended_reason']}"
+    return ""
+
+
+def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> None:
+    faults = [fault for fault in recorded.injected if _affected(recorded, fault)]
+    faults.sort(key=lambda fault: fault.at_ms)
+    longest = [0] * len(faults)
+    for silence in silences_of(recorded):
+        gap_ms = ordinary.gap_ms(recorded, silence)
+        before = [
+            number
+            for number, fault in enumerate(faults)
+            if fault.at_ms < silence.ended_ms and silence.began_ms - fault.at_ms < AFTERMATH_MS
+        ]
+        if before:
+            longest[before[-1]] = max(longest[before[-1]], gap_ms)
+        elif gap_ms:
+            verdict.unexplained.append(gap_ms)
+    verdict.gaps = [Gap(fault.kind, ms) for fault, ms in zip(faults, longest, strict=True)]
+
+
+def _affected(recorded: Recorded, fault: Injected) -> bool:
+    """What happens to one process does not happen to the calls of the others."""
+    if fault.kind not in (KILLED.name, DRAINED.name, DEPLOYED.name):
+        return True
+    since_answer = [moment["at_ms"] - (recorded.answered_ms or 0) for moment in recorded.all("stream ended")]
+    return any(-200 <= at_ms - fault.at_ms <= _STREAM_ENDS_MS for at_ms in since_answer)
+
+
+def _count_lines(recorded: Recorded, kept: Kept, verdict: Verdict) -> None:
+    """A line that was heard in two halves, by two sessions, was heard twice."""
+    heard: Counter[int] = Counter()
+    told: Counter[int] = Counter()
+    for session in recorded.sessions:
+        heard.update(_numbers(session["heard"]))
+        told.update(_numbers(session["transcribed"]))
+    written = Counter(_numbers(text for role, text in kept if role == "caller"))
+    spoken_ms = [moment["call_ms"] for moment in recorded.all("caller stopped speaking")]
+    kills_ms = [fault.at_ms for fault in recorded.injected if fault.kind == KILLED.name]
+    for line, ended_ms in zip(range(len(recorded.planned.tools)), spoken_ms, strict=False):
+        number = line_number(recorded.planned.number, line)
+        fresh = any(-200 < kill_ms - ended_ms < DURABLE_MS for kill_ms in kills_ms)
+        if not heard[number]:
+            verdict.lines_unheard.append(number)
+        elif told[number] and not written[number] and not fresh:
+            verdict.lines_lost.append(number)
+        if written[number] > max(1, told[number]):
+            verdict.lines_doubled.append(number)
+
+
+def _numbers(texts: Any) -> list[int]:
+    return [int(number) for text in texts for number in _NUMBER.findall(text)]
