@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test audit lint format unit lines speech bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
+.PHONY: help run test audit lint format unit lines speech chaos chaos-quick bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ measure-heard: .venv/.test ## how well it is known what the caller heard of an i
 
 soak: .venv/.test ## fifty phones call for two minutes: no error, no lost line, nothing left over
 	@$(BIN)/python -m bench.soak
+
+chaos: .venv/.test ## 500 faults in ten minutes of calls: sockets, processes, Postgres, disk; writes docs/reliability.md
+	@$(BIN)/python -m bench.chaos --write
+
+chaos-quick: .venv/.test ## the same for a minute; writes nothing
+	@$(BIN)/python -m bench.chaos --seconds 60 --phones 12
 
 bench: .venv/.bench ## the bridge beside Node, C and plain Litestar, all features on; wants two idle cores, 15 minutes
 	@$(BIN)/python -m bench.run --write

@@ -118,7 +118,7 @@ class Tool:
         await self._runner.cleanup()
 
     async def _look_up(self, request: web.Request) -> web.Response:
-        order = int((await request.json())["order"])
+        order = int((await request.json())["arguments"]["order"])
         self.runs[order] += 1
         self.keys[request.headers["Idempotency-Key"]] += 1
         await asyncio.sleep(TOOL_MS / 1000)
