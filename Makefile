@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test audit lint format unit lines speech chaos chaos-quick bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-containers test-speech clean
+.PHONY: help run test audit lint format unit lines speech chaos chaos-quick bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-upgrade test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-caddy: .venv/.test ## the Caddyfile with a real Caddy: requests, sockets, s
 
 test-acme: .venv/.test ## a certificate obtained and renewed by the Caddyfile alone, with calls on it
 	@infra/checks/acme
+
+test-upgrade: .venv/.test ## a new server takes the place of the old one, with 50 calls on
+	@infra/checks/upgrade
 
 test-containers: .venv/.test ## builds the image and brings the compose file up, where an engine is to be had
 	@infra/checks/containers

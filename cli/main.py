@@ -16,6 +16,7 @@ COMMANDS = {
     "call": "cli.call:call",
     "simulate": "cli.simulate:simulate",
     "doctor": "cli.doctor:doctor",
+    "drain": "cli.drain:drain",
 }
 
 

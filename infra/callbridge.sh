@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 . infra/compose.sh
 terminal=()
 [ -t 0 ] || terminal=(-T)
-compose exec "${terminal[@]}" app callbridge "$@"
+compose exec "${terminal[@]}" "app-$(chosen)" callbridge "$@"

@@ -60,13 +60,20 @@ ask OPENAI_API_KEY "OpenAI's API key" sk-...
 ask TWILIO_ACCOUNT_SID "Twilio's account SID" AC...
 ask TWILIO_AUTH_TOKEN "Twilio's auth token" 32-digits
 for name in ADMIN_API_KEY SECRET_KEY POSTGRES_PASSWORD; do generate "$name"; done
-if [ -z "$(value_of WORKERS)" ]; then
-	set_value WORKERS "$(nproc)"
-	set_value WORKERS_AT "$(for slot in $(seq 0 $(($(nproc) - 1))); do printf 'app:%d ' $((8000 + slot)); done | sed 's/ $//')"
-fi
+[ -n "$(value_of COMPOSE_PROFILES)" ] || set_value COMPOSE_PROFILES a
+[ -n "$(value_of WORKERS)" ] || set_value WORKERS "$(nproc)"
+workers_at=
+for worker in $(seq 0 $(($(value_of WORKERS) - 1))); do workers_at+="app-a:$((8000 + worker)) app-b:$((8010 + worker)) "; done
+set_value WORKERS_AT "${workers_at% }"
 
 . infra/compose.sh
-compose up -d --build --wait
+if [ -n "$(with_both ps -q --status running app-a app-b 2>/dev/null)" ]; then
+	# Caddy and Postgres stay as they are, unless something of theirs was changed.
+	compose up -d --wait db caddy
+	infra/upgrade.sh
+else
+	compose up -d --build --wait
+fi
 # A Caddy that runs already has the Caddyfile of its start; it is never restarted while calls are up.
 compose exec -T caddy caddy reload --config - --adapter caddyfile <Caddyfile >/dev/null 2>&1 || problem "Caddy refuses the Caddyfile."
 echo "Running. A first certificate takes some seconds."

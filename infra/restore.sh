@@ -23,7 +23,7 @@ fi
 # A database that exists keeps its password, so it is told the one of the backup.
 install -m 0600 "$work/settings.env" "$settings"
 . infra/compose.sh
-compose stop app 2>/dev/null || true
+with_both stop app-a app-b 2>/dev/null || true
 compose up -d --wait db
 password=$(sed -n 's/^POSTGRES_PASSWORD=//p' "$settings")
 compose exec -T -e NEW_PASSWORD="$password" db sh -c '
@@ -33,6 +33,6 @@ SQL
 	dropdb -U "$POSTGRES_USER" --maintenance-db postgres --if-exists --force "$POSTGRES_DB"
 	createdb -U "$POSTGRES_USER" --maintenance-db postgres "$POSTGRES_DB"'
 compose exec -T db sh -c 'pg_restore --exit-on-error --no-owner -U "$POSTGRES_USER" -d "$POSTGRES_DB"' <"$work/database.dump"
-compose run --rm -T --no-deps --entrypoint tar app -C /data -xf - <"$work/data.tar"
+compose run --rm -T --no-deps --entrypoint tar "app-$(chosen)" -C /data -xf - <"$work/data.tar"
 compose up -d --wait
 echo "Restored. What is now there answers at its PUBLIC_URL: infra/callbridge.sh doctor"

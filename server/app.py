@@ -22,6 +22,7 @@ from api.errors import EXCEPTION_HANDLERS
 from api.openapi import PLUGINS, openapi_config
 from api.routes import ROUTES as API_ROUTES
 from bridge.web.routes import ROUTES as TWILIO_ROUTES
+from server.draining import DrainController
 from server.health import ROUTES as HEALTH_ROUTES
 from server.parts import Parts
 from server.response_headers import add_headers
@@ -48,7 +49,7 @@ def create_app(parts: Parts) -> Litestar:
             await parts.close()
 
     return Litestar(
-        route_handlers=[*API_ROUTES, *TWILIO_ROUTES, *HEALTH_ROUTES, schema_asset],
+        route_handlers=[*API_ROUTES, *TWILIO_ROUTES, *HEALTH_ROUTES, DrainController, schema_asset],
         dependencies={
             name: Provide(_always(part), sync_to_thread=False)
             for name, part in {
@@ -64,6 +65,7 @@ def create_app(parts: Parts) -> Litestar:
                 "signatures": parts.signatures,
                 "stream_tokens": parts.stream_tokens,
                 "health": parts.health,
+                "draining": parts.draining,
                 "metrics_page": parts.metrics_page,
             }.items()
         },

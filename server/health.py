@@ -21,6 +21,7 @@ from server.metrics_page import PROCESS_PATH, MetricsPage
 __all__ = ["ROUTES", "Health"]
 
 DATABASE_LIMIT_S = 1.0
+DATABASE_INTERVAL_S = 5.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 
@@ -43,8 +44,19 @@ class Health:
     def __init__(self, database: Database, lag: LoopLag) -> None:
         self._database = database
         self._lag = lag
+        self._task: asyncio.Task[None] | None = None
         self._schema_known_good = False
         self.draining = False
+        self.database_away = False
+        """When it was last asked."""
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._watch_database(), name="database away")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def drain(self) -> None:
         self.draining = True
@@ -54,11 +66,11 @@ class Health:
         return self._lag.worst_s
 
     async def readiness(self) -> Readiness:
-        away, too_old = await self._database_trouble()
+        self.database_away, too_old = await self._database_trouble()
         status = "draining" if self.draining else "schema_too_old" if too_old else "ready"
         return Readiness(
             status=status,
-            database="away" if away else "ok",
+            database="away" if self.database_away else "ok",
             lag_ms=round(self.lag_s * 1000),
         )
 
@@ -73,6 +85,15 @@ class Health:
         except (OSError, TimeoutError, SQLAlchemyError):
             return True, False
         return False, not self._schema_known_good
+
+    async def _watch_database(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(DATABASE_LIMIT_S), self._database.engine.connect():
+                    self.database_away = False
+            except (OSError, TimeoutError, SQLAlchemyError):
+                self.database_away = True
+            await asyncio.sleep(DATABASE_INTERVAL_S)
 
 
 @get("/healthz", operation_id="GetHealth", tags=["Health"], security=[{}])

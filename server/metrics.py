@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from msgspec.structs import asdict
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -13,6 +13,9 @@ from api.rate_limits import RateLimits
 from bridge.runtime.live_calls import LiveCalls
 from notify.sender import WebhookSender
 from server.health import Health
+
+# A series beside each that nobody asks for.
+disable_created_metrics()
 
 
 class Metrics(Collector):
@@ -34,6 +37,7 @@ class Metrics(Collector):
             yield CounterMetricFamily(
                 f"callbridge_{name}", f"{name.replace('_', ' ')} since the start", value=value
             )
+        yield from calls.measured.collect()
         for name, text, count in (
             ("dropped", "Journal entries that were lost", calls.journal.dropped),
             ("superseded", "Those left out: another process has the call", calls.journal.superseded),
@@ -47,6 +51,7 @@ class Metrics(Collector):
             ("spool_bytes", "On the disk, not yet in Postgres", calls.journal.spool_bytes),
             ("draining", "Processes that take no more calls", int(calls.draining)),
             ("event_loop_lag_seconds", "Longest delay of the event loop in ten seconds", self._health.lag_s),
+            ("database_away", "1 while Postgres does not answer", int(self._health.database_away)),
             ("process_live_calls", "Calls of one process", calls.count),
             ("process_event_loop_lag_seconds", "The same of one process", self._health.lag_s),
         ):

@@ -18,8 +18,10 @@ PROCESS_LIMIT_S = 1.0
 """Prometheus gives up after ten."""
 BY_SLOT = ("process_", "callbridge_process_")
 """Families that say something of a process. Those of all the others are added up over the processes."""
-WORST = "callbridge_event_loop_lag_seconds"
-"""Of this one the largest counts."""
+WORST = {"callbridge_event_loop_lag_seconds", "callbridge_database_away"}
+"""Of these the largest counts."""
+COUNTED = {"counter", "histogram"}
+"""Types of which a process that is gone takes nothing with it."""
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 """A sample's name and labels."""
@@ -90,7 +92,7 @@ class Counted:
     def with_the_gone(self, figures: Figures | None) -> Iterator[Metric]:
         before, counters = self._last, {}
         for family in (before if figures is None else figures).values():
-            if family.type != "counter" or family.name.startswith(BY_SLOT):
+            if family.type not in COUNTED or family.name.startswith(BY_SLOT):
                 if figures is not None:
                     yield family
                 continue
@@ -121,7 +123,7 @@ class Sum:
         for sample in family.samples:
             key = _key(sample.name, sample.labels | {"slot": slot} if by_slot else sample.labels)
             so_far = self._values.get(key, 0.0)
-            self._values[key] = max(so_far, sample.value) if family.name == WORST else so_far + sample.value
+            self._values[key] = max(so_far, sample.value) if family.name in WORST else so_far + sample.value
 
     def metric(self) -> Metric:
         metric = Metric(self._family.name, self._family.documentation, self._family.type)

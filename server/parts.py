@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from api.rate_limits import RateLimits
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
@@ -18,6 +20,7 @@ from notify.sender import WebhookSender
 from outgoing.address_guard import AddressGuard
 from outgoing.signing_secret import tool_signing_secrets
 from outgoing.tool_requests import ToolRequests
+from server.draining import Draining
 from server.health import Health
 from server.metrics import Metrics
 from server.metrics_page import MetricsPage
@@ -80,12 +83,17 @@ class Parts:
             Reconciler(self.database, self.notifications, self.twilio, self.live_calls),
         )
 
+    @cached_property
+    def draining(self) -> Draining:
+        return Draining(self.health, self.live_calls)
+
     async def start(self) -> None:
         await self.notifications.start()
         self.live_calls.start()
         self.webhooks.start()
         for rounds in self.rounds:
             rounds.start()
+        self.health.start()
 
     async def drain(self) -> None:
         """Before the web server closes its sockets: take no more calls, let those that are up finish."""
@@ -99,6 +107,7 @@ class Parts:
         await self.webhooks.stop()
         for rounds in self.rounds:
             await rounds.stop()
+        await self.health.stop()
         await self.notifications.stop()
         await self.twilio.close()
         await self.metrics_page.close()

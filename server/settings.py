@@ -52,6 +52,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Worker k listens on port + k."""
     workers: int
     """Processes, one per core."""
+    first_slot: int
+    """Worker k is slot first_slot + k in the addresses that Twilio is given."""
     database_url: str
     """`postgresql://…`. Empty in dev: the embedded one."""
     data_dir: Path
@@ -104,7 +106,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def processes(self) -> dict[str, str]:
         """Where this machine reaches each, by slot."""
-        return {str(slot): local_url(self.host, self.port + slot) for slot in range(self.workers)}
+        return {
+            str(self.first_slot + number): local_url(self.host, self.port + number)
+            for number in range(self.workers)
+        }
 
     def secrets(self) -> tuple[str, ...]:
         """What must appear in no log and no answer."""
@@ -183,6 +188,7 @@ def _read(reader: _Reader, mode: Mode) -> Settings:
         host=host,
         port=port,
         workers=workers,
+        first_slot=int(reader.number("FIRST_SLOT", 0, least=0, most=99)),
         database_url=reader.checked("DATABASE_URL", "", _wrong_database_url),
         data_dir=Path(reader.text("DATA_DIR", "./.callbridge")).expanduser().absolute(),
         public_url=reader.checked(

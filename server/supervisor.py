@@ -47,7 +47,7 @@ class Supervisor:
         self._settings = settings
         self._postgres = postgres
         self._simulator = simulator
-        self.workers = [_worker(settings, slot) for slot in range(settings.workers)]
+        self.workers = [_worker(settings, number) for number in range(settings.workers)]
         self._signals = _Signals()
         self._stopping = 0
         """How many times we were asked to stop."""
@@ -169,8 +169,8 @@ def _reap_adopted(ours: Sequence[int | None]) -> None:
             os.waitpid(dead.si_pid, 0)
 
 
-def _worker(settings: Settings, slot: int) -> Child:
-    port = settings.port + slot
+def _worker(settings: Settings, number: int) -> Child:
+    port, slot = settings.port + number, settings.first_slot + number
     command = [sys.executable, "-m", "server.worker_process", "--slot", str(slot), "--port", str(port)]
     inherited = {
         name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in VARIABLES

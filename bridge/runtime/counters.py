@@ -11,6 +11,8 @@ class Counters(Struct, kw_only=True):
     """Model sessions that were opened for nothing: no stream came in time."""
     calls_let_go: int = 0
     """Model sessions that were closed because the stream went to another process."""
+    calls_moved: int = 0
+    """Given to another process because this one was stopping."""
     calls_refused_full: int = 0
     calls_refused_overloaded: int = 0
     """The event loop was late."""

@@ -24,6 +24,7 @@ from bridge.runtime.janitor import Janitor
 from bridge.runtime.journal import Journal
 from bridge.runtime.live_call import LiveCall
 from bridge.runtime.loop_lag import LoopLag
+from bridge.runtime.measured import Measured
 from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
 from bridge.runtime.new_call import NewCall, openai_call
 from bridge.runtime.row_closer import RowCloser
@@ -93,9 +94,11 @@ class LiveCalls:
         self.slot = slot
         self.max_calls = max_calls
         self.counters = Counters()
+        self.measured = Measured()
         self.journal = Journal(database, spool_dir=spool_dir)
         self.lag = LoopLag()
         self.draining = False
+        self.closed = False
         self._database = database
         self._notifications = notifications
         self._twilio = twilio
@@ -163,7 +166,11 @@ class LiveCalls:
     @property
     def full(self) -> bool:
         """No call is taken: there are enough, or the process is stopping."""
-        return self.draining or len(self._held) >= self.max_calls
+        return self.draining or self.closed or len(self._held) >= self.max_calls
+
+    def take_calls(self, take: bool) -> None:
+        """Whether new calls are taken, until told otherwise; those that are up go on."""
+        self.closed = not take
 
     async def all_released(self) -> None:
         """Wait until no call is held."""
@@ -273,7 +280,7 @@ class LiveCalls:
         live = LiveCall(
             row.id,
             call,
-            journal=self.journal.add,
+            journal=self.measured.before(self.journal.add),
             counters=self.counters,
             on_end=self._ending_wanted,
             on_tool=self._tool_wanted,
@@ -366,12 +373,14 @@ class LiveCalls:
         finally:
             live.close_legs()
             self._release(held)
+        self.measured.call_ended(ending.reason)
         log.info("call_ended", call_id=live.call_id, reason=str(ending.reason))
         if over:
             self._rows.close_unless_twilio_does(live.call_id, ending.reason)
 
     def _release(self, held: Held) -> None:
         held.stop_waiting()
+        self.measured.call_left(held.row_id)
         self._held.pop(held.row_id, None)
         self._released.pop(held.row_id, None)
         self._released[held.row_id] = asyncio.get_running_loop().time()

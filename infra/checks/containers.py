@@ -13,7 +13,7 @@ from simulator.simulator import Simulator
 KEY = "only-for-this-check"
 
 
-async def main(public_url: str, host: str, port: int) -> None:
+async def main(public_url: str, host: str, port: int, number_index: int) -> None:
     authorization = {"Authorization": f"Bearer {KEY}"}
     async with httpx.AsyncClient(base_url=public_url, timeout=20) as client:
         expected = {
@@ -35,7 +35,7 @@ async def main(public_url: str, host: str, port: int) -> None:
             auth_token=KEY, openai_api_key=f"sk-{KEY}", host=host, port=port, public_url=public_url
         )
         async with sim, httpx.AsyncClient(base_url=public_url, headers=authorization, timeout=20) as api:
-            number = await answered_number(api, sim)
+            number = await answered_number(api, sim, number_index)
             for _ in range(2):
                 check(
                     "both speak in a call",
@@ -45,4 +45,4 @@ async def main(public_url: str, host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

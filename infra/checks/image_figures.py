@@ -54,11 +54,13 @@ def seconds_to_ready(container: str) -> tuple[float, float]:
     docker("stop", container)
     began = time.monotonic()
     docker("start", container)
+    settings: list[str] = json.loads(docker("inspect", "--format", "{{json .Config.Env}}", container))
+    port = next(value for name, _, value in (one.partition("=") for one in settings) if name == "PORT")
     network = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", container))
     address = next(iter(network.values()))["IPAddress"]
     while time.monotonic() < began + 60:
         try:
-            with urllib.request.urlopen(f"http://{address}:8000/readyz", timeout=1):
+            with urllib.request.urlopen(f"http://{address}:{port}/readyz", timeout=1):
                 return time.monotonic() - began, processor_seconds(container)
         except OSError:
             time.sleep(0.01)

@@ -25,12 +25,12 @@ def check(what: str, found: object, wanted: object) -> None:
     print(f"ok     {what}", flush=True)
 
 
-async def answered_number(api: httpx.AsyncClient, sim: Simulator) -> str:
-    """A number of the practice account that a new agent answers."""
+async def answered_number(api: httpx.AsyncClient, sim: Simulator, index: int = 0) -> str:
+    """The number of the practice account with that index, answered by a new agent."""
     fields = {"name": "Reception", "prompt": PROMPT, "greeting": GREETING}
     agent = await api.post("/v1/agents", json=fields)
     check("an agent is made", agent.status_code, 201)
-    number = next(iter(sim.account.numbers.values())).phone_number
+    number = list(sim.account.numbers.values())[index].phone_number
     added = await api.post("/v1/phone-numbers", json={"number": number, "agent_id": agent.json()["id"]})
     check("a number is answered", added.status_code, 201)
     return number
