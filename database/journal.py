@@ -65,7 +65,43 @@ class StreamWorks(Struct, frozen=True, tag_field="entry", tag="stream_works"):
     attach_number: int
 
 
-Entry = EventEntry | LineEntry | TotalsEntry | StreamWorks
+class CallEntry(Struct, frozen=True, tag_field="entry", tag="call"):
+    """A call that came in and was answered without Postgres. Its row may be there all the same."""
+
+    call_id: str
+    twilio_call_sid: str
+    agent_id: str
+    agent_version: int
+    phone_number_id: str | None
+    from_: str
+    to: str
+    created_at: dt.datetime
+    answered_at: dt.datetime
+    attach_expires_at: dt.datetime
+    slot: str
+    holder: str
+    attach_number: int = 0
+
+
+class AttachEntry(Struct, frozen=True, tag_field="entry", tag="attach"):
+    """A stream token was used up without Postgres."""
+
+    call_id: str
+    attach_number: int
+    slot: str
+    holder: str
+
+
+class ReasonEntry(Struct, frozen=True, tag_field="entry", tag="reason"):
+    """Why the call is ending; the first reason stands."""
+
+    call_id: str
+    reason: str
+    error: dict[str, Any] | None = None
+    attach_number: int = 0
+
+
+Entry = EventEntry | LineEntry | TotalsEntry | StreamWorks | CallEntry | AttachEntry | ReasonEntry
 
 
 class Batch(Struct, frozen=True):
@@ -144,17 +180,20 @@ async def _write(
     """The calls' rows are locked first, in the order of their ids: whoever holds a call's lock draws event
     ids and commits before the next one does, so a reader who has seen an id has seen all below it. As many
     statements for a thousand entries as for one: this runs on the core that carries the audio."""
+    await tables.add_calls(session, _rows([entry for entry in entries if isinstance(entry, CallEntry)]))
     calls = await lock(session, {entry.call_id for entry in entries})
     known = [entry for entry in entries if entry.call_id in calls]
     lost = [entry for entry in known if calls[entry.call_id].superseded(entry.attach_number, holder)]
     mine = [entry for entry in known if not lost or entry not in lost]
     words = [entry for entry in (known if late else mine) if not calls[entry.call_id].erased]
+    await tables.attach(session, _rows([entry for entry in mine if isinstance(entry, AttachEntry)]))
     await tables.insert_events(session, _rows([entry for entry in words if isinstance(entry, EventEntry)]))
     lines = [entry for entry in words if isinstance(entry, LineEntry)]
     await tables.replace_lines(session, _rows([line for line in lines if not lost or line not in lost]))
     await tables.add_lines(session, _rows([line for line in lines if lost and line in lost]))
     await tables.set_totals(session, [_totals(entry) for entry in mine if isinstance(entry, TotalsEntry)])
     await tables.streams_work(session, [entry.call_id for entry in mine if isinstance(entry, StreamWorks)])
+    await tables.set_reasons(session, _rows([entry for entry in mine if isinstance(entry, ReasonEntry)]))
     return {entry.call_id: calls[entry.call_id].attach_number for entry in lost}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -57,6 +58,39 @@ _STREAMS_WORK = text("""
     update calls set attach_offers = 0, attach_offered_at = null
     where id = any(:ids) and (attach_offers > 0 or attach_offered_at is not null)
 """)
+_ADD_CALLS = text("""
+    insert into calls (id, direction, status, agent_id, agent_version, phone_number_id, "from", "to",
+                       twilio_call_sid, created_at, answered_at, attach_expires_at, slot, holder)
+    select call_id, 'inbound', 'in-progress', agent_id, agent_version,
+           (select id from phone_numbers where id = phone_number_id), from_, "to",
+           twilio_call_sid, created_at, answered_at, attach_expires_at, slot, holder
+    from jsonb_to_recordset(cast(:rows as jsonb))
+         as made (call_id text, agent_id text, agent_version integer, phone_number_id text, from_ text,
+                  "to" text, twilio_call_sid text, created_at timestamptz, answered_at timestamptz,
+                  attach_expires_at timestamptz, slot text, holder text)
+    on conflict do nothing
+    returning id
+""")
+_ANSWER_CALLS = text("""
+    update calls set status = 'in-progress', answered_at = made.answered_at,
+                     attach_expires_at = made.attach_expires_at
+    from jsonb_to_recordset(cast(:rows as jsonb))
+         as made (call_id text, answered_at timestamptz, attach_expires_at timestamptz)
+    where calls.id = made.call_id and calls.answered_at is null and calls.ended_at is null
+    returning calls.id
+""")
+_ATTACH = text("""
+    update calls set attach_number = stream.attach_number, slot = stream.slot, holder = stream.holder
+    from jsonb_to_recordset(cast(:rows as jsonb))
+         as stream (call_id text, attach_number integer, slot text, holder text)
+    where calls.id = stream.call_id and calls.attach_number < stream.attach_number
+""")
+_REASONS = text("""
+    update calls set ended_reason = coalesce(calls.ended_reason, why.reason),
+                     error = coalesce(calls.error, why.error)
+    from jsonb_to_recordset(cast(:rows as jsonb)) as why (call_id text, reason text, error jsonb)
+    where calls.id = why.call_id
+""")
 _MARK = text("""
     insert into journals (id, written) values (:id, :number)
     on conflict (id) do update set written = excluded.written where journals.written < excluded.written
@@ -99,6 +133,43 @@ async def set_totals(session: AsyncSession, rows: Rows) -> None:
     if rows:
         newest = {row["call_id"]: row for row in rows}.values()
         await session.execute(_TOTALS, {"rows": as_json(list(newest))})
+
+
+async def add_calls(session: AsyncSession, rows: Rows) -> None:
+    """Calls that were answered while Postgres was away; those that are there already are answered now."""
+    if not rows:
+        return
+    made = set((await session.scalars(_ADD_CALLS, {"rows": as_json(rows)})).all())
+    answered = made | set((await session.scalars(_ANSWER_CALLS, {"rows": as_json(rows)})).all())
+    await insert_events(
+        session,
+        [
+            event
+            for row in rows
+            for event in (
+                _event(row, "call.created", row["created_at"], {"direction": "inbound"}),
+                _event(row, "call.answered", row["answered_at"], {}),
+            )
+            if row["call_id"] in (made if event["type"] == "call.created" else answered)
+        ],
+    )
+
+
+def _event(row: dict[str, Any], type_: str, at: dt.datetime, data: dict[str, Any]) -> dict[str, Any]:
+    offset_ms = round((at - row["answered_at"]).total_seconds() * 1000)
+    return {"call_id": row["call_id"], "at": at, "offset_ms": offset_ms, "type": type_, "data": data}
+
+
+async def attach(session: AsyncSession, rows: Rows) -> None:
+    newest = {row["call_id"]: row for row in sorted(rows, key=lambda row: row["attach_number"])}
+    if newest:
+        await session.execute(_ATTACH, {"rows": as_json(list(newest.values()))})
+
+
+async def set_reasons(session: AsyncSession, rows: Rows) -> None:
+    first = {row["call_id"]: row for row in reversed(rows)}
+    if first:
+        await session.execute(_REASONS, {"rows": as_json(list(first.values()))})
 
 
 async def streams_work(session: AsyncSession, call_ids: Sequence[str]) -> None:
