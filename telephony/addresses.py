@@ -30,6 +30,13 @@ class Addresses:
     def after_stream(self, slot: str, call_id: str) -> str:
         return self._webhook(f"after-stream/{slot}/{call_id}")
 
+    def trial(self, run: str, step: str) -> str:
+        """Of a call that finds out what Twilio does."""
+        return self._webhook(f"trial/{run}/{step}")
+
+    def trial_media(self, run: str, step: str) -> str:
+        return f"{self.public_url.replace('http', 'ws', 1)}/twilio/trial/{run}/{step}"
+
     def media(self, slot: str) -> str:
         """Without a query: Twilio refuses one on a Stream (31923)."""
         return f"{self.public_url.replace('http', 'ws', 1)}/twilio/media/{slot}"

@@ -12,6 +12,7 @@ from bridge.web.media import media
 from bridge.web.outbound import outbound
 from bridge.web.postgres_away import try_again, within_twilios_limit
 from bridge.web.status import call_status, number_status
+from bridge.web.trial_call import trial_stream, trial_webhook
 from bridge.web.voice import voice
 
 MAX_FORM_BYTES = 256 * 1024
@@ -20,7 +21,16 @@ MAX_FORM_BYTES = 256 * 1024
 ROUTES: list[ControllerRouterHandler] = [
     Router(
         "/twilio",
-        route_handlers=[voice, outbound, number_status, call_status, after_stream, media],
+        route_handlers=[
+            voice,
+            outbound,
+            number_status,
+            call_status,
+            after_stream,
+            media,
+            trial_webhook,
+            trial_stream,
+        ],
         dependencies={"form": provide_form},
         middleware=[within_twilios_limit],
         exception_handlers={SQLAlchemyError: try_again, OSError: try_again, TimeoutError: try_again},
