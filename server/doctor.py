@@ -86,7 +86,9 @@ async def _database(database: Database) -> tuple[Finding, list[str]]:
 async def _openai(settings: Settings) -> Finding:
     """By opening a Realtime session as a call does: a valid key may still lack the model or the quota."""
     subject = "OpenAI"
-    options = ModelOptions(base_url=settings.openai_base_url, api_key=settings.openai_api_key)
+    options = ModelOptions(
+        base_url=settings.openai_base_url, api_key=settings.openai_api_key, proxy=settings.openai_proxy
+    )
     context = ssl.create_default_context() if options.base_url.startswith("https") else None
     try:
         leg = await open_model_leg(options, DEFAULT_MODEL, context)

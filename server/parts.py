@@ -62,7 +62,7 @@ class Parts:
             database=self.database,
             notifications=self.notifications,
             twilio=self.twilio,
-            model=ModelOptions(base_url=settings.openai_base_url, api_key=settings.openai_api_key),
+            model=_model(settings),
             tools=ToolRunner(self.tool_requests, self.secret_box),
             slot=slot,
             max_calls=settings.max_calls,
@@ -112,3 +112,9 @@ class Parts:
         await self.twilio.close()
         await self.metrics_page.close()
         await self.database.close()
+
+
+def _model(settings: Settings) -> ModelOptions:
+    return ModelOptions(
+        base_url=settings.openai_base_url, api_key=settings.openai_api_key, proxy=settings.openai_proxy
+    )

@@ -26,6 +26,7 @@ SECRETS = frozenset(
         "admin_api_key",
         "secret_key",
         "openai_api_key",
+        "openai_proxy",
         "twilio_account_sid",
         "twilio_auth_token",
     }
@@ -67,6 +68,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     openai_api_key: str
     openai_base_url: str
     """Its Realtime socket is this with `ws` for `http`, and `/realtime`."""
+    openai_proxy: str
+    """Through which alone it can be reached; empty: it is reached directly."""
     twilio_account_sid: str
     twilio_auth_token: tuple[str, ...]
     """The first is used for requests; signatures by any are accepted."""
@@ -200,6 +203,7 @@ def _read(reader: _Reader, mode: Mode) -> Settings:
         openai_base_url=reader.checked("OPENAI_BASE_URL", "https://api.openai.com/v1", _wrong_url).rstrip(
             "/"
         ),
+        openai_proxy=reader.checked("OPENAI_PROXY", "", _wrong_proxy),
         twilio_account_sid=account_sid,
         twilio_auth_token=auth_token,
         twilio_api_base_url=reader.checked(
@@ -304,6 +308,16 @@ def _wrong_url(value: str) -> str | None:
     if parts.query or parts.fragment or parts.username is not None:
         return "must have no user, `?` or `#` part."
     return None
+
+
+def _wrong_proxy(value: str) -> str | None:
+    """A user and a password may be in it."""
+    try:
+        parts = urlsplit(value)
+        named = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        named = False
+    return None if named else "must begin with http:// (or https://) and name a host."
 
 
 def _wrong_public_url(value: str) -> str | None:

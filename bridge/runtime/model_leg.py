@@ -1,10 +1,11 @@
-"""The voice model's socket: websockets' handshake, and from then on a `SocketLeg`."""
+"""The voice model's socket: websockets' handshake, and from then on a `SocketLeg`; where there is a proxy in
+between, websockets' own connection."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import quote
 
 import msgspec
@@ -15,7 +16,9 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from bridge.engines.openai_realtime.session import RealtimeSession
-from bridge.runtime.socket_leg import BEAT_SECONDS, SocketLeg
+from bridge.runtime import proxied_model_leg
+from bridge.runtime.legs import Leg, OnTexts
+from bridge.runtime.socket_leg import BEAT_SECONDS, OnClosed, SocketLeg
 
 OPEN_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -32,6 +35,8 @@ class ModelOptions(Struct, frozen=True, kw_only=True):
 
     base_url: str
     api_key: str
+    proxy: str = ""
+    """`http://…` or `https://…`, where the model is only reached through it."""
 
     def url(self, model: str) -> str:
         return f"{self.base_url.rstrip('/').replace('http', 'ws', 1)}/realtime?model={quote(model, safe='')}"
@@ -50,9 +55,18 @@ class ModelNotOpened(Exception):
         self.message = message
 
 
-class ModelLeg(SocketLeg):
+class ModelLeg(Leg, Protocol):
     """A model that falls silent is closed as lost: `on_closed(1006, "silent")`."""
 
+    def attach(self, on_texts: OnTexts, on_closed: OnClosed | None = None) -> None:
+        """From now on. What came before comes first, an end included; one of ours is not reported."""
+        ...
+
+    async def wait_closed(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class ModelSocket(SocketLeg):
     def __init__(self, *, beat_seconds: float = BEAT_SECONDS) -> None:
         super().__init__(
             client=True,
@@ -129,7 +143,7 @@ async def open_model_leg(options: ModelOptions, model: str, context: ssl.SSLCont
     """Raises ModelNotOpened. `attach` is to be called on what it returns."""
     try:
         async with asyncio.timeout(OPEN_SECONDS):
-            return await _open(parse_uri(options.url(model)), f"Bearer {options.api_key}", context)
+            return await _open(options, options.url(model), f"Bearer {options.api_key}", context)
     except InvalidStatus as error:
         status = error.response.status_code
         raise ModelNotOpened(
@@ -145,9 +159,20 @@ async def open_model_leg(options: ModelOptions, model: str, context: ssl.SSLCont
         ) from error
 
 
-async def _open(uri: WebSocketURI, authorization: str, context: ssl.SSLContext | None) -> ModelLeg:
-    """Straight to the model: a proxy in the environment is not for telephone calls."""
-    leg = ModelLeg()
+async def _open(
+    options: ModelOptions, url: str, authorization: str, context: ssl.SSLContext | None
+) -> ModelLeg:
+    if not options.proxy:
+        return await _open_socket(parse_uri(url), authorization, context)
+    connection = await proxied_model_leg.open_connection(
+        url, options.proxy, authorization, context, max_message_bytes=MAX_MESSAGE_BYTES
+    )
+    return proxied_model_leg.ProxiedModelLeg(connection, max_audio_bytes=MAX_AUDIO_BYTES)
+
+
+async def _open_socket(uri: WebSocketURI, authorization: str, context: ssl.SSLContext | None) -> ModelSocket:
+    """Straight to the model: a proxy that happens to be in the environment is not for telephone calls."""
+    leg = ModelSocket()
     handshake = _Handshake(uri, authorization, leg)
     try:
         transport, _ = await asyncio.get_running_loop().create_connection(

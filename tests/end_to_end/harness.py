@@ -22,15 +22,16 @@ from simulator.network.call import SimulatedCall
 from simulator.phones.behaviour import Behaviour, Line
 from simulator.simulator import ACCOUNT_SID, AUTH_TOKEN, Simulator
 from simulator.timing import Timing
+from tests.connect_proxy import ConnectProxy
 
 ADMIN_KEY = "an-admin-key-of-the-tests"
 MODEL_KEY = "a-model-key-of-the-tests"
 CALLER = "+12125550150"
 
 BOTH_WAYS = pytest.mark.parametrize(
-    "callbridge", [True, False], indirect=True, ids=["taken over", "over ASGI"]
+    "callbridge", [True, False], indirect=True, ids=["own sockets", "over ASGI and a proxy"]
 )
-"""A call sounds the same on its own socket and over ASGI."""
+"""A call sounds the same on sockets of its own as where it cannot have them."""
 
 QUICK = Timing(
     rest_ms=0,
@@ -55,15 +56,18 @@ class Harness:
         taken_over: bool = True,
         **environ: str,
     ) -> None:
-        """`taken_over`: media sockets are, from uvicorn, as in production; otherwise calls run over ASGI."""
+        """`taken_over`: media sockets are, from uvicorn, as in production; otherwise calls run over ASGI, and
+        the model is reached through a proxy."""
         self._taken_over = taken_over
         self._database_url = database_url
         self._data_dir = data_dir
         self._environ = environ
+        self._proxy = ConnectProxy()
         self.sim = Simulator(openai_api_key=MODEL_KEY, timing=timing, model_timing=model_timing)
 
     async def __aenter__(self) -> Harness:
         await self.sim.__aenter__()
+        await self._proxy.__aenter__()
         self._tasks_before = asyncio.all_tasks()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
@@ -78,6 +82,7 @@ class Harness:
                 "SECRET_KEY": "a-secret-key-of-the-tests-0123456789",
                 "OPENAI_API_KEY": MODEL_KEY,
                 "OPENAI_BASE_URL": self.sim.openai_base_url,
+                "OPENAI_PROXY": "" if self._taken_over else self._proxy.url,
                 "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
                 "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
                 "TWILIO_API_BASE_URL": self.sim.url,
@@ -110,6 +115,8 @@ class Harness:
         await self.parts.drain()
         self.server.should_exit = True
         await self._serving
+        assert self._taken_over or self._proxy.asked or not self.sim.model.stats.sessions
+        await self._proxy.__aexit__(kind, error, trace)
         await self.sim.__aexit__(kind, error, trace)
 
     # What an operator does
