@@ -30,7 +30,11 @@ async def test_name_and_prompt_are_enough_and_the_rest_has_defaults(client: http
         ({"name": "a", "prompt": "x", "voicemail": None}, "voicemail", "this version of Callbridge"),
         ({"name": "a", "prompt": "x", "speed": "1.0"}, "speed", "expected"),
         ({"name": "a", "prompt": "x", "speed": 9}, "speed", "<= 1.5"),
-        ({"name": "a", "prompt": "x", "tools": [{"type": "mcp"}]}, "tools[0].type", "tools of type mcp"),
+        (
+            {"name": "a", "prompt": "x", "tools": [{"type": "transfer_call"}]},
+            "tools[0].type",
+            "tools of type transfer_call",
+        ),
         (
             {"name": "a", "prompt": "x", "turn_detection": {"type": "psychic"}},
             "turn_detection.type",
