@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.models import Call, CallCommand, CallEvent, TranscriptLine, WebhookDelivery
 from database.pages import After, Page, newest_first
+from database.recordings import erase_parts
 from database.session import Database
 
 ERASED = "erased"
@@ -101,6 +102,7 @@ async def erase_old_words(database: Database, ended_before: dt.datetime, *, limi
 async def _erase_words(session: AsyncSession, call_ids: Sequence[str]) -> None:
     for table in (TranscriptLine, CallEvent, CallCommand, WebhookDelivery):
         await session.execute(delete(table).where(table.call_id.in_(call_ids)))
+    await erase_parts(session, call_ids)
     await session.execute(
         update(Call).where(Call.id.in_(call_ids)).values(variables={}, content_erased_at=func.now())
     )

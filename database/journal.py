@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from database import journal_tables as tables
 from database.costs import dollars
 from database.fence import lock
+from database.recordings import RecordingEntry, write_parts
 from database.session import Database
 
 
@@ -101,7 +102,16 @@ class ReasonEntry(Struct, frozen=True, tag_field="entry", tag="reason"):
     attach_number: int = 0
 
 
-Entry = EventEntry | LineEntry | TotalsEntry | StreamWorks | CallEntry | AttachEntry | ReasonEntry
+Entry = (
+    EventEntry
+    | LineEntry
+    | TotalsEntry
+    | StreamWorks
+    | CallEntry
+    | AttachEntry
+    | ReasonEntry
+    | RecordingEntry
+)
 
 
 class Batch(Struct, frozen=True):
@@ -194,6 +204,7 @@ async def _write(
     await tables.set_totals(session, [_totals(entry) for entry in mine if isinstance(entry, TotalsEntry)])
     await tables.streams_work(session, [entry.call_id for entry in mine if isinstance(entry, StreamWorks)])
     await tables.set_reasons(session, _rows([entry for entry in mine if isinstance(entry, ReasonEntry)]))
+    await write_parts(session, _rows([entry for entry in known if isinstance(entry, RecordingEntry)]))
     return {entry.call_id: calls[entry.call_id].attach_number for entry in lost}
 
 

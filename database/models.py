@@ -230,6 +230,26 @@ class CannedLine(Base):
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
 
+class RecordingPart(Base):
+    """What was recorded of one media stream. The sound is a file on the machine that is named."""
+
+    __tablename__ = "recording_parts"
+    __table_args__ = (
+        Index("ix_recording_parts_erased", "erased_at", postgresql_where="erased_at is not null"),
+        Index("ix_recording_parts_kept", "started_at", postgresql_where="erased_at is null"),
+    )
+
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True)
+    """The attach number of its stream."""
+    started_at: Mapped[dt.datetime]
+    machine: Mapped[str]
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    """In bytes; None: it goes on, or its process was lost."""
+    erased_at: Mapped[dt.datetime | None]
+    """The files are to be deleted; then the row is."""
+
+
 class CallCommand(Base):
     """Something to be done on a live call by whichever process holds it."""
 

@@ -20,6 +20,7 @@ ROOMS = (
     "lines",
     "notify",
     "outgoing",
+    "recordings",
     "server",
     "simulator",
     "telephony",

@@ -1,0 +1,182 @@
+"""Recordings of live calls: tapes are emptied every second, in a thread, into files.
+
+Neither Postgres nor the disk is waited for by a call. What the disk does not take ends the recording, not the
+call, and is said in the call's events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from bridge.recording.timeline import Passed, Timeline
+from bridge.runtime.legs import Leg, OnTexts
+from bridge.runtime.live_call import LiveCall
+from bridge.runtime.tape import Tape, TapedLeg
+from database.journal import Entry, EventEntry
+from database.recordings import RecordingEntry
+from recordings.files import BYTES_PER_SECOND, RecordingFiles
+
+TURN_SECONDS = 0.1
+TURNS = 8
+"""Each tape is emptied once in so many turns: a crash loses less than a second, and no turn is long."""
+STUCK_SECONDS = 30.0
+"""A disk that has not answered for so long is given up: tapes would fill the memory."""
+
+log = structlog.get_logger(__name__)
+
+
+class Recording:
+    """One tape on its way to its file. Only the thread touches `timeline`."""
+
+    def __init__(self, live: LiveCall, tape: Tape, attach_number: int) -> None:
+        self.live = live
+        self.tape = tape
+        self.attach_number = attach_number
+        self.timeline = Timeline()
+        self.size = 0
+        self.error: str | None = None
+        self.written = asyncio.Event()
+        """All of it, or as much as there will be."""
+
+
+class Recorder:
+    """One for each process."""
+
+    def __init__(self, files: RecordingFiles, journal: Callable[[Entry], None], *, machine: str) -> None:
+        """`machine`: by which an operator finds the files."""
+        self.failures = 0
+        self._files = files
+        self._journal = journal
+        self._machine = machine
+        self._recordings: dict[str, list[Recording]] = {}
+        """By call, in the order of their streams."""
+        self._due: list[list[Recording]] = [[] for _ in range(TURNS)]
+        self._next_turn = 0
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        if self._task is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+            self._task = asyncio.create_task(self._run(), name="recorder")
+
+    async def stop(self) -> None:
+        """Write what there is."""
+        for call_id in list(self._recordings):
+            await self.finish(call_id, timeout_s=2.0)
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @contextlib.contextmanager
+    def record(self, live: LiveCall, leg: Leg, attach_number: int) -> Generator[tuple[Leg, OnTexts]]:
+        """While a media stream lasts: its leg and its callback, overheard."""
+        tape = Tape(live.call_id, attach_number, dt.datetime.now(dt.UTC))
+        recording = Recording(live, tape, attach_number)
+        self._recordings.setdefault(live.call_id, []).append(recording)
+        min(self._due, key=len).append(recording)
+        self._wanted.set()
+        self._journal(RecordingEntry(live.call_id, tape.part, tape.started_at, self._machine))
+        self._tell(recording, "recording.started", {"part": tape.part})
+        try:
+            yield TapedLeg(leg, tape), tape.listening(live.phone_texts)
+        finally:
+            tape.over = True
+
+    async def finish(self, call_id: str, *, timeout_s: float = 2.0) -> None:
+        """The call is over: what is left of it is written now, and the operator is told."""
+        recordings = self._recordings.pop(call_id, [])
+        for recording in recordings:
+            recording.tape.over = True
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(timeout_s):
+                for recording in recordings:
+                    await recording.written.wait()
+        except TimeoutError:
+            log.warning("recording_slow_to_end", call_id=call_id)
+        if any(recording.size for recording in recordings):
+            first, last = recordings[0], recordings[-1]
+            apart_s = (last.tape.started_at - first.tape.started_at).total_seconds()
+            duration_ms = round((apart_s + last.size / BYTES_PER_SECOND) * 1000)
+            self._tell(last, "recording.ready", {"duration_ms": duration_ms})
+
+    async def _run(self) -> None:
+        while True:
+            if not any(self._due):
+                self._wanted.clear()
+                await self._wanted.wait()
+            await asyncio.sleep(TURN_SECONDS)
+            self._next_turn = (self._next_turn + 1) % TURNS
+            ending = [one for turn in self._due for one in turn if one.tape.over]
+            due = [one for one in self._due[self._next_turn] if not one.tape.over]
+            if due or ending:
+                await self._empty([*ending, *due])
+            for turn in self._due:
+                turn[:] = [one for one in turn if not one.written.is_set()]
+
+    async def _empty(self, recordings: Sequence[Recording]) -> None:
+        taken = [(one, one.tape.take(), one.tape.over) for one in recordings]
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._write, taken)
+        try:
+            await asyncio.wait_for(asyncio.shield(work), STUCK_SECONDS)
+        except TimeoutError:
+            log.error("recordings_given_up", error="the disk does not answer")
+            self._give_up()
+            await work
+        for one, _, over in taken:
+            if over or one.error is not None:
+                self._close(one)
+
+    def _write(self, taken: Sequence[tuple[Recording, list[Passed], bool]]) -> None:
+        """In the thread. Each file that is written lets the event loop go on before the next is decoded."""
+        for one, passed, over in taken:
+            if one.error is not None:
+                continue
+            try:
+                one.timeline.passed(passed)
+                audio = one.timeline.take(over=over)
+                if audio:
+                    self._files.append(one.tape.call_id, one.tape.part, audio)
+                    one.size += len(audio)
+            except OSError as error:
+                one.error = error.strerror or type(error).__name__
+            except Exception as error:
+                one.error = type(error).__name__
+
+    def _close(self, recording: Recording) -> None:
+        if recording.written.is_set():
+            return
+        recording.tape.stop()
+        tape = recording.tape
+        self._journal(RecordingEntry(tape.call_id, tape.part, tape.started_at, self._machine, recording.size))
+        if recording.error is not None:
+            self.failures += 1
+            log.error("recording_failed", call_id=tape.call_id, error=recording.error)
+            self._tell(recording, "recording.failed", {"error": recording.error})
+        recording.written.set()
+
+    def _give_up(self) -> None:
+        for turn in self._due:
+            for one in turn:
+                one.error = one.error or "the disk does not answer"
+                self._close(one)
+
+    def _tell(self, recording: Recording, type_: str, data: dict[str, object]) -> None:
+        live, now = recording.live, dt.datetime.now(dt.UTC)
+        answered_at = live.answered_at or now
+        offset_ms = round((now - answered_at).total_seconds() * 1000)
+        self._journal(
+            EventEntry(live.call_id, now, offset_ms, type_, data, attach_number=recording.attach_number)
+        )

@@ -1,0 +1,64 @@
+"""What passes a media socket, kept until the recorder takes it: per message an append, nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+
+from bridge.recording.timeline import Passed
+from bridge.runtime.legs import Leg, OnTexts
+
+
+class Tape:
+    """Of one media stream: `part` is its attach number."""
+
+    def __init__(self, call_id: str, part: int, started_at: dt.datetime) -> None:
+        self.call_id = call_id
+        self.part = part
+        self.started_at = started_at
+        self.over = False
+        """The stream has ended."""
+        self._passed: list[Passed] | deque[Passed] = []
+
+    def take(self) -> list[Passed]:
+        passed = list(self._passed)
+        self._passed.clear()
+        return passed
+
+    def stop(self) -> None:
+        """From now on nothing is kept."""
+        self._passed = deque(maxlen=0)
+
+    def sent(self, text: str) -> None:
+        self._passed.append(text)
+
+    def listening(self, on_texts: OnTexts) -> OnTexts:
+        """The same callback, overheard."""
+
+        def overheard(texts: list[str]) -> None:
+            self._passed.append(texts)
+            on_texts(texts)
+
+        return overheard
+
+
+class TapedLeg:
+    """The phone's leg, overheard."""
+
+    def __init__(self, leg: Leg, tape: Tape) -> None:
+        self._leg = leg
+        self._tape = tape
+        self.flush = leg.flush
+        self.close = leg.close
+
+    @property
+    def dropped(self) -> int:
+        return self._leg.dropped
+
+    @property
+    def malformed(self) -> int:
+        return self._leg.malformed
+
+    def send(self, text: str) -> None:
+        self._tape.sent(text)
+        self._leg.send(text)
