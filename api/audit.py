@@ -34,6 +34,7 @@ Action = Literal[
     "call.placed",
     "call.hung_up",
     "call.erased",
+    "recording.read",
     "key.created",
     "key.deleted",
     "webhook.created",

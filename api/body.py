@@ -18,7 +18,7 @@ from api.errors import FieldError, Problem
 
 T = TypeVar("T")
 
-LATER_FIELDS = frozenset({"voicemail", "record", "recording_announcement"})
+LATER_FIELDS = frozenset({"voicemail"})
 """Fields of the published API whose function this version does not have."""
 LATER_TOOLS = frozenset({"transfer_call", "send_dtmf"})
 

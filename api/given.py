@@ -9,6 +9,7 @@ from database.secret_box import SecretBox
 from database.session import Database
 from outgoing.address_guard import AddressGuard
 from outgoing.tool_requests import ToolRequests
+from recordings.files import RecordingFiles
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
 
@@ -19,3 +20,4 @@ TheAddressGuard = NamedDependency[AddressGuard]
 TheToolRequests = NamedDependency[ToolRequests]
 TheTwilio = NamedDependency[TwilioAccount]
 TheAddresses = NamedDependency[Addresses]
+TheRecordingFiles = NamedDependency[RecordingFiles]

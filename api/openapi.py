@@ -42,6 +42,7 @@ WHEN = {
     412: "The agent has changed meanwhile: it has another version than `If-Match` says.",
     413: "The body is too large.",
     415: "The body is not what this address takes: `application/json`, or `audio/wav` for sound.",
+    416: "The file has no byte in that range.",
     422: "A field is wrong, or Twilio refused; `code` is then Twilio's.",
     428: "`If-Match` is missing.",
     429: "This key asks too often, or its address sent too many wrong ones; see `Retry-After`.",
@@ -96,6 +97,16 @@ def audio_response(*problems: int, description: str) -> dict[int, ResponseSpec]:
     """A route that answers with a WAV file."""
     specs = responses(200, None, *problems)
     specs[200] = ResponseSpec(bytes, description=description, media_type="audio/wav", generate_examples=False)
+    return specs
+
+
+def recording_responses() -> dict[int, ResponseSpec]:
+    """A WAV file, or a part of one."""
+    specs = audio_response(404, 409, 416, description="All of it.")
+    for code, description in ((206, "The range that was asked for."), (304, "It has not changed.")):
+        specs[code] = ResponseSpec(
+            bytes, description=description, media_type="audio/wav", generate_examples=False
+        )
     return specs
 
 

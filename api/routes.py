@@ -13,6 +13,7 @@ from api.guards import GuardController
 from api.lines import AgentLineController, LanguageLineController
 from api.phone_numbers import PhoneNumberController
 from api.prices import PriceController
+from api.recording import RecordingController
 from api.tools import ToolController
 from api.webhooks import WebhookController
 
@@ -23,6 +24,7 @@ ROUTES: list[type[Controller]] = [
     LanguageLineController,
     PhoneNumberController,
     CallController,
+    RecordingController,
     WebhookController,
     ApiKeyController,
     GuardController,

@@ -9,6 +9,7 @@ from bridge.call.variables import unfilled
 
 
 def missing_variables(config: AgentConfig, given: Iterable[str] = ()) -> set[str]:
-    """Those of its prompt and greeting that have no default, are not built in and not given."""
+    """Those of what it is told and says first that have no default, are not built in and not given."""
     names = set(given)
-    return unfilled(config.prompt, names) | unfilled(config.greeting or "", names)
+    texts = (config.prompt, config.greeting or "", config.recording_announcement or "")
+    return set[str]().union(*(unfilled(text, names) for text in texts))

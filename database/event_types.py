@@ -25,5 +25,8 @@ EventType = Literal[
     "dtmf.received",
     "tool.called",
     "tool.returned",
+    "recording.started",
+    "recording.announced",
+    "recording.failed",
     "recording.ready",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 BYTES_PER_SECOND = 16_000
@@ -16,7 +17,9 @@ BYTES_PER_SECOND = 16_000
 class RecordingFiles:
     """Every method waits for the disk: not for the event loop."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, machine: str = "") -> None:
+        self.machine = machine or socket.gethostname()
+        """By which an operator finds the files."""
         self._folder = folder
 
     def path(self, call_id: str, part: int) -> Path:

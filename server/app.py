@@ -62,6 +62,7 @@ def create_app(parts: Parts) -> Litestar:
                 "address_guard": parts.address_guard,
                 "tool_requests": parts.tool_requests,
                 "live_calls": parts.live_calls,
+                "recording_files": parts.recording_files,
                 "signatures": parts.signatures,
                 "stream_tokens": parts.stream_tokens,
                 "health": parts.health,

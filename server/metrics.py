@@ -45,6 +45,11 @@ class Metrics(Collector):
             ("left_over", "Those written down for processes that are gone", calls.journal.left_over),
         ):
             yield CounterMetricFamily(f"callbridge_journal_{name}", text, value=count)
+        yield CounterMetricFamily(
+            "callbridge_recordings_failed",
+            "Recordings that the disk did not take",
+            value=calls.recorder.failures,
+        )
         for name, text, number in (
             ("live_calls", "Calls that are held", calls.count),
             ("max_calls", "Calls that are taken at most", calls.max_calls),

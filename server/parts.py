@@ -20,6 +20,7 @@ from notify.sender import WebhookSender
 from outgoing.address_guard import AddressGuard
 from outgoing.signing_secret import tool_signing_secrets
 from outgoing.tool_requests import ToolRequests
+from recordings.files import RecordingFiles
 from server.draining import Draining
 from server.health import Health
 from server.metrics import Metrics
@@ -53,11 +54,8 @@ class Parts:
             guard=self.address_guard,
             user_agent=f"Callbridge/{__version__}",
         )
-        self.tool_requests = ToolRequests(
-            self.address_guard,
-            signing_secrets=tool_signing_secrets(settings.secret_key),
-            user_agent=f"Callbridge/{__version__}",
-        )
+        self.tool_requests = _tool_requests(settings, self.address_guard)
+        self.recording_files = RecordingFiles(settings.data_dir / "recordings")
         self.live_calls = LiveCalls(
             database=self.database,
             notifications=self.notifications,
@@ -68,6 +66,7 @@ class Parts:
             max_calls=settings.max_calls,
             drain_seconds=settings.drain_seconds,
             spool_dir=settings.data_dir / "spool",
+            recordings=self.recording_files,
         )
         self.rounds = self._rounds()
         self.health = Health(self.database, self.live_calls.lag)
@@ -118,3 +117,8 @@ def _model(settings: Settings) -> ModelOptions:
     return ModelOptions(
         base_url=settings.openai_base_url, api_key=settings.openai_api_key, proxy=settings.openai_proxy
     )
+
+
+def _tool_requests(settings: Settings, guard: AddressGuard) -> ToolRequests:
+    secrets = tool_signing_secrets(settings.secret_key)
+    return ToolRequests(guard, signing_secrets=secrets, user_agent=f"Callbridge/{__version__}")

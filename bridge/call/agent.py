@@ -173,6 +173,20 @@ class AgentConfig(Struct, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    record: Annotated[
+        bool, Meta(description="Both sides are recorded. The law may want the caller to be told, or asked.")
+    ] = False
+    recording_announcement: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=500,
+                description="Said before the greeting where `record` is true; both are heard to their end.",
+            ),
+        ]
+        | None
+    ) = None
     fallback_number: (
         Annotated[str, Meta(pattern=E164, description="Rung, in E.164, when the agent cannot go on.")] | None
     ) = None

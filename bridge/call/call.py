@@ -199,6 +199,8 @@ class Call:
         talk = self._talk
         if self._protected and talk.greeted and talk.response is None and talk.settled:
             self._protected = False
+            if self._agent.record and self._agent.recording_announcement is not None:
+                talk.record("recording.announced")
             self._send(self._engine.allow_interruption())
 
     # What the model says

@@ -80,6 +80,8 @@ class LiveCall:
         self.phone: Leg | None = None
         self.model: Leg | None = None
         self.ending: EndCall | None = None
+        self.recorded_part: int | None = None
+        """What the media stream that is here is recorded as; None: it is not."""
         self._call = call
         self._journal = journal
         self._counters = counters

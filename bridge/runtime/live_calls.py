@@ -27,6 +27,7 @@ from bridge.runtime.loop_lag import LoopLag
 from bridge.runtime.measured import Measured
 from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
 from bridge.runtime.new_call import NewCall, openai_call
+from bridge.runtime.recorder import Recorder
 from bridge.runtime.row_closer import RowCloser
 from bridge.runtime.tool_runner import ToolRunner
 from database import call_commands
@@ -34,6 +35,7 @@ from database.models import Call
 from database.notifications import Notifications
 from database.session import Database
 from outgoing.tool_requests import ToolCaller
+from recordings.files import RecordingFiles
 from telephony.twilio import TwilioAccount
 
 CLAIM_SECONDS = 10.0
@@ -90,12 +92,14 @@ class LiveCalls:
         claim_seconds: float = CLAIM_SECONDS,
         new_call: NewCall = openai_call,
         spool_dir: Path | None = None,
+        recordings: RecordingFiles | None = None,
     ) -> None:
         self.slot = slot
         self.max_calls = max_calls
         self.counters = Counters()
         self.measured = Measured()
         self.journal = Journal(database, spool_dir=spool_dir)
+        self.recorder = Recorder(recordings, self.journal.add)
         self.lag = LoopLag()
         self.draining = False
         self.closed = False
@@ -152,6 +156,7 @@ class LiveCalls:
             await asyncio.wait(self._tasks)
         self._held.clear()
         await self._tools.stop(TOOLS_SECONDS)
+        await self.recorder.stop()
         await self.journal.stop(5.0)
         await self._rows.stop()
         self.lag.stop()
@@ -230,6 +235,7 @@ class LiveCalls:
         held.stop_waiting()
         held.claimed = True
         held.attach_number = row.attach_number
+        held.live.recorded_part = row.attach_number if held.agent.config.record else None
         held.call_sid = row.twilio_call_sid
         if row.answered_at is not None:
             held.live.answered(row.answered_at)
@@ -367,6 +373,7 @@ class LiveCalls:
                 twilio=self._twilio,
                 counters=self.counters,
             )
+            await self.recorder.finish(live)
             await self.journal.flush(2.0)
         except Exception as error:
             log.error("ending_broken", call_id=live.call_id, error=type(error).__name__)

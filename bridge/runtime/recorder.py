@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -28,16 +29,17 @@ TURNS = 8
 STUCK_SECONDS = 30.0
 """A disk that has not answered for so long is given up: tapes would fill the memory."""
 
+STOP_SECONDS = 5.0
+
 log = structlog.get_logger(__name__)
 
 
 class Recording:
     """One tape on its way to its file. Only the thread touches `timeline`."""
 
-    def __init__(self, live: LiveCall, tape: Tape, attach_number: int) -> None:
+    def __init__(self, live: LiveCall, tape: Tape) -> None:
         self.live = live
         self.tape = tape
-        self.attach_number = attach_number
         self.timeline = Timeline()
         self.size = 0
         self.error: str | None = None
@@ -48,69 +50,79 @@ class Recording:
 class Recorder:
     """One for each process."""
 
-    def __init__(self, files: RecordingFiles, journal: Callable[[Entry], None], *, machine: str) -> None:
-        """`machine`: by which an operator finds the files."""
+    def __init__(self, files: RecordingFiles | None, journal: Callable[[Entry], None]) -> None:
+        """`files` None: nothing is recorded."""
         self.failures = 0
         self._files = files
         self._journal = journal
-        self._machine = machine
-        self._recordings: dict[str, list[Recording]] = {}
-        """By call, in the order of their streams."""
+        self._machine = "" if files is None else files.machine
+        self._recordings = WeakKeyDictionary[LiveCall, list[Recording]]()
+        """In the order of their streams."""
         self._due: list[list[Recording]] = [[] for _ in range(TURNS)]
         self._next_turn = 0
         self._wanted = asyncio.Event()
+        self._stuck = False
         self._task: asyncio.Task[None] | None = None
         self._thread: ThreadPoolExecutor | None = None
 
-    def start(self) -> None:
-        if self._task is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-            self._task = asyncio.create_task(self._run(), name="recorder")
-
     async def stop(self) -> None:
         """Write what there is."""
-        for call_id in list(self._recordings):
-            await self.finish(call_id, timeout_s=2.0)
-        if self._task is not None:
+        left = [one for turn in self._due for one in turn]
+        for one in left:
+            one.tape.over = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                for one in left:
+                    await one.written.wait()
+        if self._task is not None and self._thread is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-            self._task = None
-        if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
+            self._task = self._thread = None
 
     @contextlib.contextmanager
-    def record(self, live: LiveCall, leg: Leg, attach_number: int) -> Generator[tuple[Leg, OnTexts]]:
-        """While a media stream lasts: its leg and its callback, overheard."""
-        tape = Tape(live.call_id, attach_number, dt.datetime.now(dt.UTC))
-        recording = Recording(live, tape, attach_number)
-        self._recordings.setdefault(live.call_id, []).append(recording)
+    def record(self, live: LiveCall, leg: Leg) -> Generator[tuple[Leg, OnTexts]]:
+        """While a media stream lasts: the leg and the callback that it is to have, overheard if it is
+        recorded."""
+        part = live.recorded_part
+        if part is None or self._files is None or self._stuck:
+            yield leg, live.phone_texts
+            return
+        tape = Tape(live.call_id, part, dt.datetime.now(dt.UTC))
+        recording = Recording(live, tape)
+        self._recordings.setdefault(live, []).append(recording)
         min(self._due, key=len).append(recording)
-        self._wanted.set()
-        self._journal(RecordingEntry(live.call_id, tape.part, tape.started_at, self._machine))
-        self._tell(recording, "recording.started", {"part": tape.part})
+        self._start()
+        self._journal(RecordingEntry(live.call_id, part, tape.started_at, self._machine))
+        self._tell(recording, "recording.started", {"part": part})
         try:
             yield TapedLeg(leg, tape), tape.listening(live.phone_texts)
         finally:
             tape.over = True
 
-    async def finish(self, call_id: str, *, timeout_s: float = 2.0) -> None:
+    async def finish(self, live: LiveCall, *, timeout_s: float = 2.0) -> None:
         """The call is over: what is left of it is written now, and the operator is told."""
-        recordings = self._recordings.pop(call_id, [])
-        for recording in recordings:
-            recording.tape.over = True
-        self._wanted.set()
+        recordings = self._recordings.pop(live, [])
+        for one in recordings:
+            one.tape.over = True
         try:
             async with asyncio.timeout(timeout_s):
-                for recording in recordings:
-                    await recording.written.wait()
+                for one in recordings:
+                    await one.written.wait()
         except TimeoutError:
-            log.warning("recording_slow_to_end", call_id=call_id)
-        if any(recording.size for recording in recordings):
+            log.warning("recording_slow_to_end", call_id=live.call_id)
+        if any(one.size for one in recordings):
             first, last = recordings[0], recordings[-1]
             apart_s = (last.tape.started_at - first.tape.started_at).total_seconds()
             duration_ms = round((apart_s + last.size / BYTES_PER_SECOND) * 1000)
             self._tell(last, "recording.ready", {"duration_ms": duration_ms})
+
+    def _start(self) -> None:
+        self._wanted.set()
+        if self._task is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+            self._task = asyncio.create_task(self._run(), name="recorder")
 
     async def _run(self) -> None:
         while True:
@@ -133,8 +145,10 @@ class Recorder:
             await asyncio.wait_for(asyncio.shield(work), STUCK_SECONDS)
         except TimeoutError:
             log.error("recordings_given_up", error="the disk does not answer")
+            self._stuck = True
             self._give_up()
             await work
+            self._stuck = False
         for one, _, over in taken:
             if over or one.error is not None:
                 self._close(one)
@@ -142,7 +156,7 @@ class Recorder:
     def _write(self, taken: Sequence[tuple[Recording, list[Passed], bool]]) -> None:
         """In the thread. Each file that is written lets the event loop go on before the next is decoded."""
         for one, passed, over in taken:
-            if one.error is not None:
+            if one.error is not None or self._files is None:
                 continue
             try:
                 one.timeline.passed(passed)
@@ -178,5 +192,5 @@ class Recorder:
         answered_at = live.answered_at or now
         offset_ms = round((now - answered_at).total_seconds() * 1000)
         self._journal(
-            EventEntry(live.call_id, now, offset_ms, type_, data, attach_number=recording.attach_number)
+            EventEntry(live.call_id, now, offset_ms, type_, data, attach_number=recording.tape.part)
         )

@@ -42,5 +42,11 @@ def filled(config: AgentConfig, call: Call, now: dt.datetime) -> AgentConfig:
         "called_number": call.to,
         "now": f"{now:%A, %d %B %Y, %H:%M} UTC",
     }
-    greeting = None if config.greeting is None else fill(config.greeting, values)
-    return msgspec.structs.replace(config, prompt=fill(config.prompt, values), greeting=greeting or None)
+    announcement = config.recording_announcement if config.record else None
+    greeting = " ".join(fill(text, values) for text in (announcement, config.greeting) if text)
+    return msgspec.structs.replace(
+        config,
+        prompt=fill(config.prompt, values),
+        greeting=greeting or None,
+        greeting_interruptible=config.greeting_interruptible and not announcement,
+    )

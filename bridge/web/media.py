@@ -63,11 +63,12 @@ async def media(
         live_calls.counters.streams_refused += 1
         await leg.refuse(POLICY_VIOLATION)
         return
-    live.stream_started(leg, start.stream_sid)
-    try:
-        await leg.run(live.phone_texts)
-    finally:
-        live.phone_ended()
+    with live_calls.recorder.record(live, leg) as (phone, on_texts):
+        live.stream_started(phone, start.stream_sid)
+        try:
+            await leg.run(on_texts)
+        finally:
+            live.phone_ended()
 
 
 async def read_start(leg: PhoneLeg) -> twilio.StartData | None:

@@ -15,7 +15,7 @@ from cli.main import COMMANDS, main
 from server.settings import VARIABLES
 from tests.architecture.documents import DOCS, PAGES, ROOT, first_cells
 
-RECORDERS = {"record": 0, "Record": 0, "add_event": 2}
+RECORDERS = {"record": 0, "Record": 0, "_tell": 1, "add_event": 2}
 """Functions that write a call event, and which argument is its type."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from database.session import Database
 from outgoing.address_guard import AddressGuard
 from outgoing.signing_secret import tool_signing_secrets
 from outgoing.tool_requests import ToolRequests
+from recordings.files import RecordingFiles
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
 from tests.fake_twilio import ACCOUNT, TOKEN, FakeTwilio
@@ -30,7 +32,11 @@ PUBLIC_URL = "http://127.0.0.1:8000"
 
 
 def build_app(
-    database: Database, twilio: TwilioAccount, notifications: Notifications, public_url: str = PUBLIC_URL
+    database: Database,
+    twilio: TwilioAccount,
+    notifications: Notifications,
+    public_url: str = PUBLIC_URL,
+    recordings: Path = Path("no-recordings"),
 ) -> Litestar:
     def provide(value: object) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)
@@ -54,6 +60,7 @@ def build_app(
                     user_agent="Callbridge/test",
                 )
             ),
+            "recording_files": provide(RecordingFiles(recordings, machine="this-machine")),
             "secret_box": provide(SecretBox(["a-secret-key-for-tests"])),
             "address_guard": provide(AddressGuard(["localhost"])),
         },

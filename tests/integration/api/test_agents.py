@@ -26,7 +26,7 @@ async def test_name_and_prompt_are_enough_and_the_rest_has_defaults(client: http
     [
         ({"prompt": "x"}, "name", "required"),
         ({"name": "a", "prompt": "x", "nmae": "b"}, "nmae", "not a field"),
-        ({"name": "a", "prompt": "x", "record": True}, "record", "this version of Callbridge"),
+        ({"name": "a", "prompt": "x", "record": "yes"}, "record", "expected"),
         ({"name": "a", "prompt": "x", "voicemail": None}, "voicemail", "this version of Callbridge"),
         ({"name": "a", "prompt": "x", "speed": "1.0"}, "speed", "expected"),
         ({"name": "a", "prompt": "x", "speed": 9}, "speed", "<= 1.5"),
