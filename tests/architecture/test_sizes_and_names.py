@@ -32,7 +32,7 @@ FORBIDDEN = {"utils", "util", "helpers", "helper", "manager", "managers", "commo
 
 LONG_FILES = {
     "bridge/call/call.py": "the decisions of one call read as one story",
-    "bridge/runtime/live_calls.py": "who may come in, who holds what, and how it is given up: one set of calls",
+    "bridge/runtime/live_calls.py": "who may come in, who holds what, and how it is given up",
 }
 """Longer than allowed, each with its reason."""
 
