@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 endif
 
-.PHONY: help run test audit lint format unit lines speech chaos chaos-quick bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-upgrade test-containers test-speech clean
+.PHONY: help run test audit lint format unit lines speech chaos chaos-quick bench bench-quick bench-leaks bench-slots lock measure-start measure-heard soak test-caddy test-acme test-upgrade test-machines test-containers test-speech clean
 
 help: ## print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-acme: .venv/.test ## a certificate obtained and renewed by the Caddyfile al
 
 test-upgrade: .venv/.test ## a new server takes the place of the old one, with 50 calls on
 	@infra/checks/upgrade
+
+test-machines: .venv/.test ## two machines behind a load balancer, one of them killed with calls on
+	@infra/checks/machines
 
 test-containers: .venv/.test ## builds the image and brings the compose file up, where an engine is to be had
 	@infra/checks/containers

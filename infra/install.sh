@@ -36,7 +36,8 @@ install_packages() {
 	apt-get update -q >/dev/null
 	command -v docker >/dev/null || apt-get install -q -y --no-install-recommends docker.io openssl ca-certificates >/dev/null
 	docker compose version >/dev/null 2>&1 || install_compose
-	if command -v systemctl >/dev/null; then systemctl enable -q --now docker; fi
+	if [ -d /run/systemd/system ]; then systemctl enable -q --now docker; else service docker start >/dev/null; fi
+	for _ in $(seq 30); do docker info >/dev/null 2>&1 && return; sleep 1; done
 	docker info >/dev/null 2>&1 || problem "Docker is installed but does not answer: see 'journalctl -u docker', then run this again."
 }
 

@@ -48,7 +48,7 @@ async def transcript(api: httpx.AsyncClient, call: SimulatedCall) -> list[str]:
         while True:
             rows: list[dict[str, Any]] = (await api.get("/v1/calls")).json()["items"]
             row = next((one for one in rows if one["twilio_call_sid"] == call.sid), None)
-            if row is not None and row["ended_reason"]:
+            if row is not None and row["ended_at"]:
                 break
             await asyncio.sleep(0.2)
     print(f"       the call ended: {row['ended_reason']}")
