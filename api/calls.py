@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from api.auth import SECURITY, Caller, needs
 from api.body import JsonBody
 from api.call_events import CallEventPage, EventsAfter, follow, last_event_id, shown_event
 from api.errors import Problem, bad_field, not_found
-from api.given import TheAddresses, TheDatabase, TheNotifications, TheTwilio
+from api.given import TheAddresses, TheDatabase, TheNotifications, TheRecordingFiles, TheTwilio
 from api.hanging_up import hang_up
 from api.idempotency import Attempt, IdempotencyKeyHeader, once
 from api.openapi import example, responses
@@ -151,9 +152,13 @@ class CallController(Controller):
         responses=responses(204, None, 404, 409),
     )
     async def erase(
-        self, request: Request[Any, Caller, Any], call_id: FromPath[str], database: TheDatabase
+        self,
+        request: Request[Any, Caller, Any],
+        call_id: FromPath[str],
+        database: TheDatabase,
+        recording_files: TheRecordingFiles,
     ) -> None:
-        """Transcript, events, variables, metadata and the other side's number go for good.
+        """Transcript, recording, events, variables, metadata and the other side's number go for good.
 
         That there was a call, how long and at what cost, stays. Only once it is over.
         """
@@ -165,6 +170,8 @@ class CallController(Controller):
                 raise Problem(409, f"The call is {call.status}: hang it up first, then erase it.")
             await call_history.erase_content(session, call)
             await note(session, request.auth, "call.erased", call_id)
+        # What other machines hold of its recording they delete within a minute.
+        await asyncio.to_thread(recording_files.erase, call_id)
 
     @post(
         "/{call_id:str}/hangup",

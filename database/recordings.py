@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.journal_tables import Rows, as_json
@@ -73,20 +73,23 @@ async def _erase(session: AsyncSession, which: Any) -> None:
     )
 
 
-async def erased_calls(session: AsyncSession, *, limit: int) -> Sequence[tuple[str, dt.datetime]]:
-    """Calls that have parts to delete, and since when, the oldest first."""
-    query = (
-        select(RecordingPart.call_id, func.min(RecordingPart.erased_at))
-        .where(RecordingPart.erased_at.is_not(None))
-        .group_by(RecordingPart.call_id)
-        .order_by(func.min(RecordingPart.erased_at))
-        .limit(limit)
-    )
-    return [(call_id, since) for call_id, since in await session.execute(query) if since is not None]
+async def erased_calls(
+    session: AsyncSession, *, machine: str, given_up: dt.datetime, limit: int
+) -> Sequence[str]:
+    """Calls that have files to delete on this machine. `given_up`: what was erased before then, anybody may
+    forget."""
+    query = select(RecordingPart.call_id).where(_mine(machine, given_up)).distinct().limit(limit)
+    return (await session.scalars(query)).all()
 
 
-async def forget_parts(session: AsyncSession, call_ids: Sequence[str]) -> None:
+async def forget_parts(
+    session: AsyncSession, call_ids: Sequence[str], *, machine: str, given_up: dt.datetime
+) -> None:
     """Their files are gone."""
-    await session.execute(
-        delete(RecordingPart).where(RecordingPart.call_id.in_(call_ids), RecordingPart.erased_at.is_not(None))
-    )
+    mine = _mine(machine, given_up)
+    await session.execute(delete(RecordingPart).where(RecordingPart.call_id.in_(call_ids), mine))
+
+
+def _mine(machine: str, given_up: dt.datetime) -> ColumnElement[bool]:
+    erased = RecordingPart.erased_at.is_not(None)
+    return and_(erased, or_(RecordingPart.machine == machine, RecordingPart.erased_at < given_up))

@@ -8,6 +8,7 @@ from api.rate_limits import RateLimits
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.reconciler import Reconciler
+from bridge.runtime.recording_eraser import RecordingEraser
 from bridge.runtime.retention import Retention
 from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.twilio_prices import TwilioPrices
@@ -73,12 +74,13 @@ class Parts:
         metrics = Metrics(self.live_calls, self.webhooks, self.rate_limits, self.health).registry
         self.metrics_page = MetricsPage(metrics, slot, settings.processes())
 
-    def _rounds(self) -> tuple[TwilioPrices, Retention, Reconciler]:
+    def _rounds(self) -> tuple[TwilioPrices, Retention, RecordingEraser, Reconciler]:
         """What is done every so often, whichever process does it."""
-        days = self.settings.transcript_retention_days
+        days, recording_days = self.settings.transcript_retention_days, self.settings.recording_retention_days
         return (
             TwilioPrices(self.database, self.twilio),
             Retention(self.database, transcript_days=days),
+            RecordingEraser(self.database, self.recording_files, recording_days=recording_days),
             Reconciler(self.database, self.notifications, self.twilio, self.live_calls),
         )
 

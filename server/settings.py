@@ -86,7 +86,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     outgoing_allowed_hosts: tuple[str, ...]
     """`host` or `host:port`: webhooks may go there though it is not public, and over plain http."""
     transcript_retention_days: int
-    """After this what was said is deleted; 0: kept for ever."""
+    """After this what was said is deleted, its recording too; 0: kept for ever."""
+    recording_retention_days: int
+    """After this recordings are deleted; 0: with the transcript."""
     log_level: str
     log_format: str
 
@@ -215,6 +217,7 @@ def _read(reader: _Reader, mode: Mode) -> Settings:
         api_requests_per_minute=int(reader.number("API_REQUESTS_PER_MINUTE", 1800, least=0, most=1_000_000)),
         outgoing_allowed_hosts=_allowed_hosts(reader),
         transcript_retention_days=int(reader.number("TRANSCRIPT_RETENTION_DAYS", 0, least=0, most=36_500)),
+        recording_retention_days=int(reader.number("RECORDING_RETENTION_DAYS", 0, least=0, most=36_500)),
         log_level=reader.choice("LOG_LEVEL", "info", LOG_LEVELS),
         log_format=reader.choice("LOG_FORMAT", "console" if os.isatty(2) else "json", LOG_FORMATS),
     )
