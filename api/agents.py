@@ -108,6 +108,7 @@ class AgentController(Controller):
         secret_box: TheSecretBox,
     ) -> Response[Agent]:
         """`name` and `prompt` are required; prompt and greeting may hold `{{name}}` or `{{name|default}}`."""
+        _check_voicemail(data)
         config = await _checked(data, [], address_guard, secret_box)
         async with database.session.begin() as session:
             await check_spending(session, config)
@@ -168,6 +169,7 @@ class AgentController(Controller):
                 config = msgspec.convert(merged, AgentConfig)
             except msgspec.ValidationError as error:
                 raise invalid(error) from error
+            _check_voicemail(config)
             if "tools" in msgspec.to_builtins(data):
                 before = agent.config.tools
                 config = await _checked(config, before, address_guard, secret_box)
@@ -281,6 +283,12 @@ async def _new_version(session: AsyncSession, agent_id: str, config: AgentConfig
             " by this agent: nobody could give them a value when the phone rings. Write {{name|default}}",
         )
     return await agents.change_agent(session, agent_id, config)
+
+
+def _check_voicemail(config: AgentConfig) -> None:
+    voicemail = config.voicemail
+    if voicemail is not None and voicemail.on_machine == "leave_message" and voicemail.message is None:
+        raise bad_field("voicemail.message", "is what `leave_message` leaves: give the words")
 
 
 def _match(if_match: str | None, version: int) -> None:

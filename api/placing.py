@@ -13,6 +13,7 @@ from api.auth import Caller
 from api.errors import bad_field, twilio_problem
 from api.idempotency import Attempt
 from api.variables import missing_variables
+from bridge.call.agent import Voicemail
 from bridge.call.ending import EndReason
 from database import calls, guards
 from database.agents import StoredAgent, find_agent
@@ -22,7 +23,7 @@ from database.phone_numbers import own_numbers
 from database.session import Database
 from telephony.addresses import Addresses
 from telephony.destinations import why_refused
-from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
+from telephony.twilio import MachineDetection, TwilioAccount, TwilioRefused, TwilioUnreachable
 
 Value = Annotated[str, Meta(max_length=10_000)] | int | bool
 
@@ -60,10 +61,10 @@ class Placing:
         agent, caller_id, limits = await self._checked(wanted)
         attempt.done_something = True
         call = await self._added(wanted, agent, caller_id, limits)
-        await self._dial(call, wanted.max_call_seconds or agent.config.max_call_seconds)
+        await self._dial(call, agent, wanted.max_call_seconds or agent.config.max_call_seconds)
         return await calls.by_id(self._database, call.id) or call
 
-    async def _dial(self, call: Call, max_call_seconds: int) -> None:
+    async def _dial(self, call: Call, agent: StoredAgent, max_call_seconds: int) -> None:
         try:
             call_sid = await self._twilio.place_call(
                 to=call.to,
@@ -72,6 +73,7 @@ class Placing:
                 status_callback=self._addresses.call_status(call.id),
                 fallback_url=self._addresses.outbound(call.id),
                 time_limit_seconds=max_call_seconds + TIME_LIMIT_MARGIN_SECONDS,
+                machine_detection=self._machine_detection(call, agent.config.voicemail),
             )
         except TwilioRefused as refused:
             error = {"code": refused.code, "message": refused.message}
@@ -84,6 +86,14 @@ class Placing:
             log.warning("dial_unanswered", call_id=call.id, why=str(unreachable))
         else:
             await calls.mark_dialled(self._database, call.id, call_sid)
+
+    def _machine_detection(self, call: Call, voicemail: Voicemail | None) -> MachineDetection | None:
+        if voicemail is None:
+            return None
+        return MachineDetection(
+            callback=self._addresses.machine_detection(call.id),
+            until_message_end=voicemail.on_machine == "leave_message",
+        )
 
     async def _added(
         self, wanted: NewCall, agent: StoredAgent, caller_id: PhoneNumber, limits: Guards

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.errors import bad_field
 from bridge.call.agent import AgentConfig
 from bridge.call.cost import TOKEN_KINDS, TRANSCRIPTION_KINDS
+from bridge.call.tools import TransferCallTool
 from database import guards
 from database.prices import prices_on
 from telephony.destinations import why_not_connected
@@ -16,6 +17,11 @@ from telephony.destinations import why_not_connected
 
 async def check_spending(session: AsyncSession, config: AgentConfig) -> None:
     await check_connectable(session, "fallback_number", config.fallback_number)
+    for at, tool in enumerate(config.tools):
+        for index, destination in enumerate(tool.destinations if isinstance(tool, TransferCallTool) else ()):
+            if destination.to.startswith("+"):
+                field = f"tools[{at}].destinations[{index}].to"
+                await check_connectable(session, field, destination.to)
     if config.max_cost_per_call is not None:
         await _check_computable(session, config)
 

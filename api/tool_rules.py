@@ -8,7 +8,7 @@ import msgspec
 
 from api.errors import Problem, bad_field
 from bridge.call.agent import AgentConfig
-from bridge.call.tools import FunctionTool, KeptSecret, McpTool, Tool, tool_name
+from bridge.call.tools import FunctionTool, KeptSecret, McpTool, Tool, TransferCallTool, tool_name
 from database.secret_box import SecretBox
 from database.tool_secrets import NothingToKeep, sealed
 from outgoing.address_guard import AddressGuard
@@ -50,6 +50,8 @@ def checked(
             _check(tool, f"tools[{index}]", guard)
         elif isinstance(tool, McpTool):
             _check_mcp(tool, f"tools[{index}]", guard)
+        elif isinstance(tool, TransferCallTool):
+            _check_destinations(tool, f"tools[{index}].destinations")
     try:
         tools = sealed(config.tools, before=before, secret_box=secret_box)
     except NothingToKeep as nothing:
@@ -73,6 +75,15 @@ def _check(tool: FunctionTool, field: str, guard: AddressGuard) -> None:
     if why is not None:
         raise bad_field(f"{field}.webhook.url", why)
     _check_headers(tool.webhook.headers, f"{field}.webhook.headers", OUR_HEADERS)
+
+
+def _check_destinations(tool: TransferCallTool, field: str) -> None:
+    names = [destination.name for destination in tool.destinations]
+    for index, name in enumerate(names):
+        if name != name.strip():
+            raise bad_field(f"{field}[{index}].name", "begins or ends with a space")
+        if name in names[:index]:
+            raise bad_field(f"{field}[{index}].name", f"there is another destination named {name}")
 
 
 def _check_mcp(tool: McpTool, field: str, guard: AddressGuard) -> None:

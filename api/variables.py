@@ -9,7 +9,8 @@ from bridge.call.variables import unfilled
 
 
 def missing_variables(config: AgentConfig, given: Iterable[str] = ()) -> set[str]:
-    """Those of what it is told and says first that have no default, are not built in and not given."""
+    """Those of the words it is given that have no default, are not built in and not given."""
     names = set(given)
-    texts = (config.prompt, config.greeting or "", config.recording_announcement or "")
-    return set[str]().union(*(unfilled(text, names) for text in texts))
+    message = config.voicemail.message if config.voicemail else None
+    texts = (config.prompt, config.greeting, config.recording_announcement, message)
+    return set[str]().union(*(unfilled(text, names) for text in texts if text))

@@ -20,6 +20,12 @@ HANG_UP = "hangup"
 LET_GO = "let_go"
 """`{"attach_number"}`: that media stream of the call has come to another process, which opens a model session
 of its own."""
+MACHINE_DETECTED = "machine_detected"
+"""`{"answered_by"}`: Twilio's verdict on who answered."""
+SAY = "say"
+"""`{"text", "interrupt", "interruptible"}`: an operator wants it said, word for word."""
+TRANSFER = "transfer"
+"""`{"destination"}`: an operator wants the caller put through to one of the agent's destinations."""
 OVER = "over"
 """Twilio says that the call has ended. Acknowledged when all that the holder had to tell is written."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bridge.call.ending import EndReason
+from bridge.call.transfer import read_transfer
 from database.call_commands import LET_GO, add_command
 from database.call_events import add_event, announce, utc_now
 from database.models import (
@@ -197,6 +198,14 @@ async def answer(database: Database, call_id: str, *, slot: str) -> Call | None:
         return call
 
 
+async def answered_by(database: Database, call_id: str, who: str) -> None:
+    """In Twilio's words; what was said first stands until the call itself knows better."""
+    async with database.session.begin() as session:
+        await session.execute(
+            update(Call).where(Call.id == call_id, Call.answered_by.is_(None)).values(answered_by=who)
+        )
+
+
 async def attach(database: Database, call_id: str, attach_number: int, *, slot: str) -> bool:
     """Use a stream token up. False when it was used before, or the call is over.
 
@@ -318,6 +327,9 @@ async def _end(
     now = utc_now()
     call.status = status
     call.ended_at = now
+    transfer = read_transfer(call.transfer)
+    if transfer is not None and transfer.reached:
+        reason = EndReason.TRANSFERRED
     call.ended_reason = call.ended_reason or str(reason)
     call.error = call.error or error
     call.price_due_at = first_asked(now)

@@ -57,6 +57,8 @@ class TotalsEntry(Struct, frozen=True, tag_field="entry", tag="totals"):
     cost: Decimal | None = None
     """The voice model's share, US dollars; None: unknown."""
     attach_number: int = 0
+    answered_by: str | None = None
+    """None: it was not found out."""
 
 
 class StreamWorks(Struct, frozen=True, tag_field="entry", tag="stream_works"):

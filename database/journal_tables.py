@@ -49,9 +49,10 @@ _LINES_GONE = text("""
 """)
 _TOTALS = text("""
     update calls set usage = totals.usage, latency = totals.latency,
-                     cost = coalesce(calls.cost, '{}') || totals.cost
+                     cost = coalesce(calls.cost, '{}') || totals.cost,
+                     answered_by = coalesce(totals.answered_by, calls.answered_by)
     from jsonb_to_recordset(cast(:rows as jsonb))
-         as totals (call_id text, usage jsonb, latency jsonb, cost jsonb)
+         as totals (call_id text, usage jsonb, latency jsonb, cost jsonb, answered_by text)
     where calls.id = totals.call_id
 """)
 _STREAMS_WORK = text("""

@@ -148,6 +148,8 @@ class Call(Base):
     latency: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
     """`{code, message}` of Twilio or OpenAI."""
+    transfer: Mapped[dict[str, Any] | None]
+    """To whom the caller was put through last, and what became of it: `bridge.call.transfer.Transfer`."""
     price_due_at: Mapped[dt.datetime | None]
     """When Twilio is to be asked for its price next; None: not yet over, known, or given up."""
     price_tries: Mapped[int] = mapped_column(server_default="0")

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bridge.call.ending import EndReason
+from bridge.call.transfer import read_transfer
 from database import costs
 from database.models import Call as CallRow
 from database.models import CallEvent as CallEventRow
@@ -46,7 +47,19 @@ class Call(Struct, kw_only=True, rename={"from_": "from"}):
     ended_at: dt.datetime | None
     duration_seconds: Annotated[int, Meta(description="From the answer to the end.")] | None
     ended_reason: Annotated[EndReason | None, Meta(description="Why it ended; `null` while it has not.")]
-    answered_by: Annotated[str | None, Meta(description="Not determined yet: always `null`.")]
+    answered_by: (
+        Annotated[
+            str,
+            Meta(
+                description="In Twilio's words, such as `human` or `machine_end_beep`; for calls placed by an"
+                " agent with `voicemail`."
+            ),
+        ]
+        | None
+    )
+    transferred_to: (
+        Annotated[str, Meta(description="The destination, by its name, at which somebody picked up.")] | None
+    )
     usage: Annotated[dict[str, Any], Meta(description="OpenAI's token counts, summed.")] | None
     cost: Cost | None
     latency: Annotated[dict[str, Any], Meta(description="How long the caller waited, and for whom.")] | None
@@ -67,6 +80,7 @@ class CallEvent(Struct, kw_only=True):
 
 
 def shown_call(row: CallRow) -> Call:
+    transfer = read_transfer(row.transfer)
     lasted = row.ended_at - row.answered_at if row.ended_at and row.answered_at else None
     return Call(
         id=row.id,
@@ -86,6 +100,7 @@ def shown_call(row: CallRow) -> Call:
         # A reason is committed a little before the end; to operators it is one when the call is over.
         ended_reason=EndReason(row.ended_reason) if row.ended_reason and row.ended_at else None,
         answered_by=row.answered_by,
+        transferred_to=transfer.destination if transfer is not None and transfer.reached else None,
         usage=row.usage,
         cost=None if row.cost is None else _shown_cost(row.cost),
         latency=row.latency,

@@ -37,6 +37,19 @@ class Addresses:
     def trial_media(self, run: str, step: str) -> str:
         return f"{self.public_url.replace('http', 'ws', 1)}/twilio/trial/{run}/{step}"
 
+    def after_dial(self, slot: str, call_id: str) -> str:
+        return self._webhook(f"after-dial/{slot}/{call_id}")
+
+    def whisper(self, call_id: str) -> str:
+        return self._webhook(f"whisper/{call_id}")
+
+    def dialled_status(self, call_id: str) -> str:
+        """Of the call to whom a caller is put through."""
+        return self._webhook(f"dialled/{call_id}")
+
+    def machine_detection(self, call_id: str) -> str:
+        return self._webhook(f"amd/{call_id}")
+
     def media(self, slot: str) -> str:
         """Without a query: Twilio refuses one on a Stream (31923)."""
         return f"{self.public_url.replace('http', 'ws', 1)}/twilio/media/{slot}"

@@ -20,6 +20,7 @@ from telephony.twilio_http import TwilioHttp
 
 __all__ = [
     "AvailableNumber",
+    "MachineDetection",
     "OwnedNumber",
     "TwilioAccount",
     "TwilioRefused",
@@ -63,6 +64,16 @@ class AvailableNumber(Struct, frozen=True, kw_only=True):
     region: str | None
 
 
+class MachineDetection(Struct, frozen=True, kw_only=True):
+    """Beside the call, which does not wait for it.
+
+    https://www.twilio.com/docs/voice/answering-machine-detection"""
+
+    callback: str
+    until_message_end: bool
+    """Machines are told of when it is time to leave a message; otherwise as soon as they are known."""
+
+
 class TwilioAccount:
     """`auth_tokens` may hold several while they are rotated: the one that Twilio accepts is kept in use.
 
@@ -99,8 +110,10 @@ class TwilioAccount:
         fallback_url: str,
         timeout_seconds: int = 60,
         time_limit_seconds: int | None = None,
+        machine_detection: MachineDetection | None = None,
     ) -> str:
         """Dial, and return the CallSid. Never repeated by us: Twilio has no idempotency key for it."""
+        detection = {} if machine_detection is None else _machine_detection(machine_detection)
         call = await self._ask(
             lambda client: client.calls.create_async(
                 to=to,
@@ -111,6 +124,7 @@ class TwilioAccount:
                 fallback_url=fallback_url,
                 timeout=timeout_seconds,
                 time_limit=values.unset if time_limit_seconds is None else time_limit_seconds,
+                **detection,
             )
         )
         return _known(call.sid)
@@ -123,9 +137,12 @@ class TwilioAccount:
             if refused.code != NOT_IN_PROGRESS and refused.status != 404:
                 raise
 
-    async def redirect_call(self, call_sid: str, twiml: str) -> None:
+    async def redirect_call(
+        self, call_sid: str, twiml: str, *, time_limit_seconds: int | None = None
+    ) -> None:
         """Replace what the call is doing with this TwiML."""
-        await self._ask(lambda client: client.calls(call_sid).update_async(twiml=twiml))
+        limit = values.unset if time_limit_seconds is None else time_limit_seconds
+        await self._ask(lambda client: client.calls(call_sid).update_async(twiml=twiml, time_limit=limit))
 
     async def call_status(self, call_sid: str) -> str | None:
         """How the call is, in Twilio's words. None: Twilio knows of no such call."""
@@ -244,6 +261,15 @@ class TwilioAccount:
         client = Client(self.account_sid, token, http_client=self._http, environment={})
         client.api.base_url = self._base_url
         return client
+
+
+def _machine_detection(asked: MachineDetection) -> dict[str, str]:
+    return {
+        "machine_detection": "DetectMessageEnd" if asked.until_message_end else "Enable",
+        "async_amd": "true",
+        "async_amd_status_callback": asked.callback,
+        "async_amd_status_callback_method": "POST",
+    }
 
 
 def _owned(found: IncomingPhoneNumberInstance) -> OwnedNumber:

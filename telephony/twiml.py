@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from twilio.twiml.voice_response import Connect, Stream, VoiceResponse
+from twilio.twiml.voice_response import Connect, Dial, Stream, VoiceResponse
 
 APOLOGY = "I am sorry, something has gone wrong on our side."
 FULL = "I am sorry, all lines are busy right now."
@@ -50,6 +50,48 @@ def when_full(message: str | None, forward_to: str | None) -> str:
     if forward_to is not None:
         response.dial(forward_to, timeout=DIAL_SECONDS)
     response.hangup()
+    return str(response)
+
+
+def dial(
+    to: str,
+    *,
+    caller_id: str | None,
+    timeout_seconds: int,
+    whisper_url: str | None,
+    status_url: str,
+    after_dial_url: str,
+) -> str:
+    """Put the caller through to a number or a SIP address. What comes next is asked for at `after_dial_url`,
+    whatever becomes of it. https://www.twilio.com/docs/voice/twiml/dial"""
+    verb = Dial(
+        action=after_dial_url,
+        method="POST",
+        answer_on_bridge=True,
+        timeout=timeout_seconds,
+        **({} if caller_id is None else {"caller_id": caller_id}),
+    )
+    more: dict[str, str] = {
+        "status_callback": status_url,
+        "status_callback_event": "answered completed",
+        "status_callback_method": "POST",
+    }
+    if whisper_url is not None:
+        more |= {"url": whisper_url, "method": "POST"}
+    if to.startswith("+"):
+        verb.number(to, **more)
+    else:
+        verb.sip(to, **more)
+    response = VoiceResponse()
+    response.append(verb)
+    return str(response)
+
+
+def whisper(words: str | None) -> str:
+    """For whoever picks up, before they are joined to the caller."""
+    response = VoiceResponse()
+    if words is not None:
+        response.say(words)
     return str(response)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from bridge.call.lines import Lines
-from bridge.call.tools import EndCallTool, Tool
+from bridge.call.tools import E164, EndCallTool, Tool
 
 DEFAULT_MODEL = "gpt-realtime-2.1"
 DEFAULT_TRANSCRIPTION_MODEL = "gpt-live-transcribe"
@@ -79,7 +79,26 @@ class Reasoning(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = "low"
 
 
-E164 = r"^\+[1-9][0-9]{6,14}$"
+class Voicemail(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is done when a machine answers a call that the agent places."""
+
+    on_machine: Annotated[
+        Literal["hang_up", "leave_message", "carry_on"],
+        Meta(description="`leave_message` waits for the beep; `carry_on` talks as with a person."),
+    ]
+    message: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=2000,
+                description="For `leave_message`: said word for word after the beep, and heard to its end.",
+            ),
+        ]
+        | None
+    ) = None
+
+
 PhoneNumberText = Annotated[str, Meta(pattern=E164, description="E.164")]
 
 
@@ -173,6 +192,10 @@ class AgentConfig(Struct, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    voicemail: Annotated[
+        Voicemail | None,
+        Meta(description="Calls it places find out who answers, and do this with machines; `null`: neither."),
+    ] = None
     record: Annotated[
         bool, Meta(description="Both sides are recorded. The law may want the caller to be told, or asked.")
     ] = False

@@ -20,6 +20,7 @@ FAREWELLS = {
     ),
 }
 GOODBYE = "Say a short goodbye to the caller now. The call ends as soon as it has been heard."
+PUTTING_THROUGH = "Tell the caller in one short sentence that you are putting them through to {name} now."
 KEPT_TALKING = "The caller kept talking, so the call goes on."
 
 
@@ -32,5 +33,9 @@ class Closing(Struct):
     tool_call_id: str | None = None
     """The `end_call` that asked for it, while the model has no answer to it."""
     error: dict[str, str] | None = None
+    transfer_to: str | None = None
+    """The destination that the caller is put through to, rather than hung up on."""
+    longest: float | None = None
+    """Seconds that the last words may take, where that is more than usual."""
     response_id: str | None = None
     """The response that speaks the last words, where we asked for it."""

@@ -53,6 +53,8 @@ class SaveTotals(Struct, frozen=True):
     latency: dict[str, Any]
     cost: Decimal | None = None
     """The voice model's share, US dollars. None: unknown, for want of a price."""
+    answered_by: str | None = None
+    """Who has answered, in Twilio's words. None: it was not found out."""
 
 
 class RunTool(Struct, frozen=True):
@@ -62,6 +64,12 @@ class RunTool(Struct, frozen=True):
     name: str
     arguments: str
     """JSON as the model wrote it; may be broken."""
+
+
+class CheckTransfer(Struct, frozen=True):
+    """May the caller be put through there now? `TransferChecked` is expected back, once."""
+
+    destination: str
 
 
 class EndCall(Struct, frozen=True):
@@ -75,6 +83,19 @@ class EndCall(Struct, frozen=True):
     caller_gone: bool
     error: dict[str, Any] | None = None
     """The voice model's own `{code, message}`, where it was its fault."""
+    transfer_to: str | None = None
+    """The caller is to be put through to this destination, and the call goes on without an agent. It ends for
+    `reason` only if they are reached; otherwise they come back."""
 
 
-Command = SendToPhone | SendToModel | CloseModel | Record | SaveLine | SaveTotals | RunTool | EndCall
+Command = (
+    SendToPhone
+    | SendToModel
+    | CloseModel
+    | Record
+    | SaveLine
+    | SaveTotals
+    | RunTool
+    | CheckTransfer
+    | EndCall
+)

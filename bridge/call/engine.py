@@ -168,7 +168,8 @@ class Engine(Protocol):
     def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
         """Ask the model to speak, when it next can: `greeting` (dropped when the caller was first), `tools`
         (dropped when the model has seen the results anyway), `filler` (while a tool runs; dropped when
-        anything else is said), `retry`, `farewell`. A later wish replaces one of the same purpose."""
+        anything else is said), `retry`, `farewell`. Any other purpose has words that are said exactly as they
+        are given. A later wish replaces one of the same purpose."""
         ...
 
     def interrupted(self, item_id: str, heard_ms: int, received_ms: int) -> list[str]:
@@ -179,8 +180,12 @@ class Engine(Protocol):
         """Cancel whatever is being generated."""
         ...
 
+    def forbid_interruption(self) -> list[str]:
+        """What is said from now on is heard to its end. The caller is listened to all the same."""
+        ...
+
     def allow_interruption(self) -> list[str]:
-        """The greeting that was not to be interrupted has been heard."""
+        """What was not to be interrupted has been heard."""
         ...
 
     def tool_returned(self, tool_call_id: str, output: str) -> list[str]:

@@ -63,6 +63,35 @@ class HangUpRequested(Struct, frozen=True):
     reason: EndReason = EndReason.OPERATOR_HUNG_UP
 
 
+class TransferRequested(Struct, frozen=True):
+    """An operator wants the caller put through."""
+
+    destination: str
+
+
+class TransferChecked(Struct, frozen=True):
+    """What became of a `CheckTransfer`."""
+
+    destination: str
+    refused: str | None
+    """Why the caller may not be put through, in words for the agent; None: they may."""
+
+
+class SayRequested(Struct, frozen=True):
+    """An operator wants something said, word for word."""
+
+    text: str
+    interrupt: bool = False
+    """Now, whatever the agent is saying; otherwise when it has finished."""
+    interruptible: bool = True
+
+
+class MachineDetected(Struct, frozen=True):
+    """Twilio's verdict on who has answered a call that we placed."""
+
+    answered_by: str
+
+
 class ToolReturned(Struct, frozen=True):
     """What became of a `RunTool`."""
 
@@ -94,6 +123,10 @@ Event = (
     | ModelClosed
     | ModelUnreachable
     | HangUpRequested
+    | TransferRequested
+    | TransferChecked
+    | SayRequested
+    | MachineDetected
     | ToolReturned
     | CallOver
     | DeadlinePassed

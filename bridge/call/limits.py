@@ -18,6 +18,14 @@ class CallLimits(Struct, frozen=True):
     """Beyond the length of the audio that is still to be played."""
     last_words: float = 2.0
     """For the transcription of what the caller said last, after hanging up."""
+    beep: float = 30.0
+    """For a mailbox that the agent has recognised to beep; then the message is left all the same."""
+    silence_of_machine: float = 2.0
+    """Of a mailbox that has spoken; then it is taken to record."""
+    protected: float = 60.0
+    """For words that must be heard to their end to be begun; then callers may interrupt again."""
+    message: float = 180.0
+    """For a message to be left in all."""
 
 
 LIMITS = CallLimits()

@@ -78,6 +78,58 @@ class FunctionTool(Struct, tag_field="type", tag="function", kw_only=True, forbi
     ) = None
 
 
+E164 = r"^\+[1-9][0-9]{6,14}$"
+SIP = r"^sips?:[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?$"
+
+
+class Destination(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Somebody whom the agent may put callers through to. The model is told name and description only."""
+
+    name: Annotated[
+        str,
+        Meta(min_length=1, max_length=64, description="By which the agent knows it, such as `Front desk`."),
+    ]
+    to: Annotated[
+        str,
+        Meta(
+            pattern=f"({E164})|({SIP})",
+            description="E.164, and allowed by the guards; or a SIP address, such as `sip:desk@pbx.example`.",
+        ),
+    ]
+    description: Annotated[
+        str, Meta(max_length=500, description="For the model: who that is, and when to put callers through.")
+    ] = ""
+    caller_id: (
+        Annotated[
+            str,
+            Meta(
+                pattern=E164,
+                description="Whose number is shown there: one of the Twilio account's, or verified with it."
+                " `null`: the caller's own.",
+            ),
+        ]
+        | None
+    ) = None
+    whisper: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=500, description="Said to whoever picks up, before the caller."),
+        ]
+        | None
+    ) = None
+    timeout_seconds: Annotated[
+        int, Meta(ge=5, le=120, description="How long it rings; then the caller is back with the agent.")
+    ] = 30
+
+
+class TransferCallTool(
+    Struct, tag_field="type", tag="transfer_call", kw_only=True, forbid_unknown_fields=True
+):
+    """Lets the agent put the caller through to somebody of this list, and to nobody else."""
+
+    destinations: Annotated[list[Destination], Meta(min_length=1, max_length=50)]
+
+
 ToolName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -129,7 +181,7 @@ class McpTool(Struct, tag_field="type", tag="mcp", kw_only=True, forbid_unknown_
 
 
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
-Tool = EndCallTool | FunctionTool | McpTool
+Tool = EndCallTool | FunctionTool | TransferCallTool | McpTool
 
 
 def tool_name(tool: Tool) -> str:
@@ -141,3 +193,5 @@ def tool_name(tool: Tool) -> str:
             return tool.server_label
         case EndCallTool():
             return "end_call"
+        case TransferCallTool():
+            return "transfer_call"

@@ -42,6 +42,9 @@ def filled(config: AgentConfig, call: Call, now: dt.datetime) -> AgentConfig:
         "called_number": call.to,
         "now": f"{now:%A, %d %B %Y, %H:%M} UTC",
     }
+    voicemail = config.voicemail if call.direction == "outbound" else None
+    if voicemail is not None and voicemail.message is not None:
+        voicemail = msgspec.structs.replace(voicemail, message=fill(voicemail.message, values))
     announcement = config.recording_announcement if config.record else None
     greeting = " ".join(fill(text, values) for text in (announcement, config.greeting) if text)
     return msgspec.structs.replace(
@@ -49,4 +52,5 @@ def filled(config: AgentConfig, call: Call, now: dt.datetime) -> AgentConfig:
         prompt=fill(config.prompt, values),
         greeting=greeting or None,
         greeting_interruptible=config.greeting_interruptible and not announcement,
+        voicemail=voicemail,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bridge.call.agent import AgentConfig, ServerVad
-from bridge.call.tools import FunctionTool, McpTool, Tool
+from bridge.call.tools import EndCallTool, McpTool, Tool, TransferCallTool
 from bridge.engines.openai_realtime.catalogue import MODELS
 
 END_CALL: dict[str, Any] = {
@@ -15,6 +15,15 @@ END_CALL: dict[str, Any] = {
     "name": "end_call",
     "description": (
         "Hangs up. Use it once the conversation is over: say goodbye first, in the same turn, then call this."
+    ),
+    "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+REPORT_VOICEMAIL: dict[str, Any] = {
+    "type": "function",
+    "name": "report_voicemail",
+    "description": (
+        "Tells that a voicemail greeting, an answering machine or another recording has answered, not a"
+        " person. Call it as soon as you are sure, and say nothing."
     ),
     "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
 }
@@ -65,7 +74,7 @@ def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> di
             },
             "output": {"format": PCMU, "voice": agent.voice, "speed": agent.speed},
         },
-        "tools": [_tool(tool) for tool in agent.tools],
+        "tools": _tools(agent),
         "tool_choice": "auto",
     }
     model = MODELS.get(agent.model)
@@ -74,18 +83,52 @@ def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> di
     return wanted
 
 
+def _tools(agent: AgentConfig) -> list[dict[str, Any]]:
+    ours = [REPORT_VOICEMAIL] if agent.voicemail is not None else []
+    return [*(_tool(tool) for tool in agent.tools), *ours]
+
+
 def _tool(tool: Tool) -> dict[str, Any]:
     if isinstance(tool, McpTool):
         given = msgspec.to_builtins(tool)
         # An empty list of allowed tools allows none; everything else that is empty was left out.
         return {name: value for name, value in given.items() if value or value == []}
-    if not isinstance(tool, FunctionTool):
+    if isinstance(tool, EndCallTool):
         return END_CALL
+    if isinstance(tool, TransferCallTool):
+        return transfer_call(tool)
     return {
         "type": "function",
         "name": tool.name,
         "description": tool.description,
         "parameters": tool.parameters,
+    }
+
+
+def transfer_call(tool: TransferCallTool) -> dict[str, Any]:
+    """Names and descriptions. Numbers stay with us: who does not know one cannot be talked into it."""
+    described = [
+        f"- {one.name}: {one.description}" if one.description else f"- {one.name}"
+        for one in tool.destinations
+    ]
+    return {
+        "type": "function",
+        "name": "transfer_call",
+        "description": "\n".join(
+            [
+                "Puts the caller through to somebody else; you leave the conversation. Say that you are doing"
+                " so first, in the same turn, then call this. Whom you can reach:",
+                *described,
+            ]
+        ),
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "destination": {"type": "string", "enum": [one.name for one in tool.destinations]}
+            },
+            "required": ["destination"],
+            "additionalProperties": False,
+        },
     }
 
 

@@ -15,6 +15,8 @@ from msgspec import Struct
 
 _NAMED_RESPONSE = re.compile(r"in progress: ([A-Za-z0-9_-]+)")
 _UNKNOWN = "?"
+FREELY_SAID = frozenset({"greeting", "answer", "tools", "retry", "farewell"})
+"""Whatever else is wished for is said word for word, and calls no tool."""
 
 
 class Wish(Struct):
@@ -75,7 +77,7 @@ class Responses:
         response: dict[str, Any] = {"metadata": {"request": event_id}}
         if wish.instructions is not None:
             response["instructions"] = wish.instructions
-        if purpose in ("farewell", "filler"):
+        if purpose == "farewell" or purpose not in FREELY_SAID:
             response["tool_choice"] = "none"
         request = {"type": "response.create", "event_id": event_id, "response": response}
         return [msgspec.json.encode(request).decode()]

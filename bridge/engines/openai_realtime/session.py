@@ -26,7 +26,7 @@ from bridge.call.engine import (
 )
 from bridge.engines.openai_realtime import configuration, failures, usage
 from bridge.engines.openai_realtime import server_events as events
-from bridge.engines.openai_realtime.responses import Responses
+from bridge.engines.openai_realtime.responses import FREELY_SAID, Responses
 
 Outcome = tuple[list[ModelEvent], list[str]]
 
@@ -75,6 +75,12 @@ class RealtimeSession:
         waits = isinstance(detection, ServerVad) and detection.idle_timeout_ms is not None
         return self._update_turn_detection() if waits and self._ready else []
 
+    def forbid_interruption(self) -> list[str]:
+        if not self._interruptible:
+            return []
+        self._interruptible = False
+        return self._update_turn_detection() if self._ready else []
+
     def allow_interruption(self) -> list[str]:
         if self._interruptible:
             return []
@@ -84,7 +90,7 @@ class RealtimeSession:
     def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
         if purpose == "greeting" and instructions is not None:
             instructions = configuration.greeting(instructions)
-        elif purpose == "filler" and instructions is not None:
+        elif purpose not in FREELY_SAID and instructions is not None:
             instructions = configuration.filler(instructions)
         return self._responses.want(purpose, instructions)
 

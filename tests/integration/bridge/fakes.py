@@ -54,7 +54,9 @@ class TwilioOnPaper(TwilioAccount, Watched):
         self.changed()
         await self.then()
 
-    async def redirect_call(self, call_sid: str, twiml: str) -> None:
+    async def redirect_call(
+        self, call_sid: str, twiml: str, *, time_limit_seconds: int | None = None
+    ) -> None:
         if self.away:
             raise TwilioUnreachable("away")
         self.redirected.append((call_sid, twiml))

@@ -1,0 +1,69 @@
+"""Transfers as a call's row tells of them. Each function is a transaction of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bridge.call.ending import EndReason
+from bridge.call.transfer import Transfer, read_transfer
+from database.call_events import add_event, utc_now
+from database.models import Call
+from database.session import Database
+
+TOKEN_SECONDS = 60
+"""For a caller who is back to be attached to the agent."""
+
+
+async def plan(database: Database, call_id: str, destination: str) -> bool:
+    """Whoever asks what comes next puts the caller through from now on. False: the call is ending."""
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        if call is None or call.ended_at is not None or call.ended_reason is not None:
+            return False
+        _keep(call, Transfer(destination))
+        return True
+
+
+async def picked_up(database: Database, call_id: str) -> None:
+    """Whoever was rung has answered."""
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        transfer = None if call is None else read_transfer(call.transfer)
+        if call is None or transfer is None or transfer.state != "dialling" or call.ended_at is not None:
+            return
+        _keep(call, msgspec.structs.replace(transfer, state="answered"))
+        await add_event(session, call, "call.transferred", {"destination": transfer.destination})
+
+
+async def is_over(database: Database, call_id: str, status: str, *, bridged: bool) -> Call | None:
+    """Twilio has done with `<Dial>`. Returns the call as it then is; again the same when asked again.
+
+    Where nobody was talked to the caller can be attached to the agent again, for a minute."""
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        transfer = None if call is None else read_transfer(call.transfer)
+        if call is None or transfer is None or transfer.state in ("connected", "failed"):
+            return call
+        data = {"destination": transfer.destination}
+        state = "connected" if bridged else "failed"
+        _keep(call, msgspec.structs.replace(transfer, state=state, status=status))
+        if bridged and not transfer.reached:
+            await add_event(session, call, "call.transferred", data)
+        if bridged:
+            call.ended_reason = call.ended_reason or str(EndReason.TRANSFERRED)
+        elif call.ended_at is None:
+            call.attach_expires_at = utc_now().replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
+            await add_event(session, call, "call.transfer_failed", data | {"status": status})
+        return call
+
+
+def _keep(call: Call, transfer: Transfer) -> None:
+    call.transfer = msgspec.to_builtins(transfer)
+
+
+async def _locked(session: AsyncSession, call_id: str) -> Call | None:
+    return await session.scalar(select(Call).where(Call.id == call_id).with_for_update())
