@@ -216,4 +216,10 @@ def _rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 def _totals(entry: TotalsEntry) -> dict[str, Any]:
     cost = {"model": dollars(entry.cost)}
-    return {"call_id": entry.call_id, "usage": entry.usage, "latency": entry.latency, "cost": cost}
+    return {
+        "call_id": entry.call_id,
+        "usage": entry.usage,
+        "latency": entry.latency,
+        "cost": cost,
+        "answered_by": entry.answered_by,
+    }
