@@ -18,9 +18,8 @@ from api.errors import FieldError, Problem
 
 T = TypeVar("T")
 
-LATER_FIELDS = frozenset({"voicemail"})
-"""Fields of the published API whose function this version does not have."""
-LATER_TOOLS = frozenset({"transfer_call", "send_dtmf"})
+LATER_TOOLS = frozenset({"send_dtmf"})
+"""Of the published API, and not there yet."""
 
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _TOOL = re.compile(r"^Invalid value '(\w+)'$")
@@ -71,8 +70,6 @@ def invalid(error: msgspec.ValidationError) -> Problem:
     if named := _NAMED.match(what):
         field = f"{field}.{named['name']}" if field else named["name"]
         what = "is required" if named["fault"] == "missing required" else "is not a field that exists"
-        if named["fault"] == "contains unknown" and named["name"] in LATER_FIELDS:
-            what = "this version of Callbridge does not have this; leave it out"
     elif field.startswith("tools[") and (tool := _TOOL.match(what)) and tool[1] in LATER_TOOLS:
         what = f"this version of Callbridge does not have tools of type {tool[1]} yet"
     message = what[:1].lower() + what[1:]

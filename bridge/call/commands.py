@@ -88,14 +88,4 @@ class EndCall(Struct, frozen=True):
     `reason` only if they are reached; otherwise they come back."""
 
 
-Command = (
-    SendToPhone
-    | SendToModel
-    | CloseModel
-    | Record
-    | SaveLine
-    | SaveTotals
-    | RunTool
-    | CheckTransfer
-    | EndCall
-)
+Command = SendToPhone | SendToModel | CloseModel | Record | SaveLine | SaveTotals | RunTool | EndCall

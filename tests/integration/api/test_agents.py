@@ -27,7 +27,6 @@ async def test_name_and_prompt_are_enough_and_the_rest_has_defaults(client: http
         ({"prompt": "x"}, "name", "required"),
         ({"name": "a", "prompt": "x", "nmae": "b"}, "nmae", "not a field"),
         ({"name": "a", "prompt": "x", "record": "yes"}, "record", "expected"),
-        ({"name": "a", "prompt": "x", "voicemail": None}, "voicemail", "this version of Callbridge"),
         ({"name": "a", "prompt": "x", "speed": "1.0"}, "speed", "expected"),
         ({"name": "a", "prompt": "x", "speed": 9}, "speed", "<= 1.5"),
         (
@@ -35,6 +34,14 @@ async def test_name_and_prompt_are_enough_and_the_rest_has_defaults(client: http
             "tools[0].type",
             "tools of type transfer_call",
         ),
+        (
+            {"name": "a", "prompt": "x", "voicemail": {"on_machine": "leave_message"}},
+            "voicemail.message",
+            "give the words",
+        ),
+        ({"name": "a", "prompt": "x", "speed": "1.0"}, "speed", "expected"),
+        ({"name": "a", "prompt": "x", "speed": 9}, "speed", "<= 1.5"),
+        ({"name": "a", "prompt": "x", "tools": [{"type": "send_dtmf"}]}, "tools[0].type", "tools of type send_dtmf"),
         (
             {"name": "a", "prompt": "x", "turn_detection": {"type": "psychic"}},
             "turn_detection.type",
