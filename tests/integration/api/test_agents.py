@@ -41,7 +41,11 @@ async def test_name_and_prompt_are_enough_and_the_rest_has_defaults(client: http
         ),
         ({"name": "a", "prompt": "x", "speed": "1.0"}, "speed", "expected"),
         ({"name": "a", "prompt": "x", "speed": 9}, "speed", "<= 1.5"),
-        ({"name": "a", "prompt": "x", "tools": [{"type": "send_dtmf"}]}, "tools[0].type", "tools of type send_dtmf"),
+        (
+            {"name": "a", "prompt": "x", "tools": [{"type": "send_dtmf"}]},
+            "tools[0].type",
+            "tools of type send_dtmf",
+        ),
         (
             {"name": "a", "prompt": "x", "turn_detection": {"type": "psychic"}},
             "turn_detection.type",
