@@ -30,17 +30,10 @@ async def test_name_and_prompt_are_enough_and_the_rest_has_defaults(client: http
         ({"name": "a", "prompt": "x", "speed": "1.0"}, "speed", "expected"),
         ({"name": "a", "prompt": "x", "speed": 9}, "speed", "<= 1.5"),
         (
-            {"name": "a", "prompt": "x", "tools": [{"type": "transfer_call"}]},
-            "tools[0].type",
-            "tools of type transfer_call",
-        ),
-        (
             {"name": "a", "prompt": "x", "voicemail": {"on_machine": "leave_message"}},
             "voicemail.message",
             "give the words",
         ),
-        ({"name": "a", "prompt": "x", "speed": "1.0"}, "speed", "expected"),
-        ({"name": "a", "prompt": "x", "speed": 9}, "speed", "<= 1.5"),
         (
             {"name": "a", "prompt": "x", "tools": [{"type": "send_dtmf"}]},
             "tools[0].type",
