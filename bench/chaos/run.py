@@ -132,10 +132,10 @@ class Run:
             skipped=sorted(self._skipped),
             deeds=self._deeds,
         )
+        worlds = {kind.name for kind, _ in plan.EVERYTHING}
         for recorded in self._recorded:
             row = rows.get(recorded.sid)
             kept = await self._kept(row["id"]) if row else []
-            worlds = set(self._deeds)
             outcome.deeds.update(one.kind for one in recorded.injected if one.kind not in worlds)
             outcome.calls.append((recorded, await asyncio.to_thread(judge, recorded, row, kept, ordinary)))
         for broken in self._broken:

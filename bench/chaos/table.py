@@ -6,13 +6,16 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from bench.chaos.caller import Recorded
 from bench.chaos.plan import BLACK_HOLES, EVERYTHING, KINDS
 from bench.chaos.run import Outcome
 from bench.measure import machine
 
 GAP_MS = 2_000
 BLACK_HOLE_MS = 3_000
+STORY_MOMENTS = 14
 BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
 
 
@@ -114,13 +117,28 @@ def troubles(outcome: Outcome) -> list[str]:
     """Each once, with how often: to be looked into."""
     found: Counter[str] = Counter()
     for recorded, one in outcome.calls:
-        found.update([f"lost ({recorded.caller}): {one.lost}"] * bool(one.lost))
+        if one.lost:
+            found[f"lost ({recorded.caller}): {one.lost}; {story(recorded)}"] += 1
         found.update(f"line {number} is not in the transcript" for number in one.lines_lost)
         found.update(f"line {number} is in the transcript twice" for number in one.lines_doubled)
         worst = max(one.gaps, key=lambda gap: gap.ms, default=None)
         if worst is not None and worst.ms > GAP_MS:
             found[f"gap of {worst.ms} ms ({recorded.caller}): {worst.kind}"] += 1
     return [f"{times} x {what}" for what, times in found.most_common()]
+
+
+def story(recorded: Recorded) -> str:
+    """The end of a call, in a line."""
+    told = [
+        f"{one['at_ms']} {one['type']} {_detail(one)}".strip() for one in recorded.moments[-STORY_MOMENTS:]
+    ]
+    faults = [f"{fault.at_ms + (recorded.answered_ms or 0)} {fault.kind}" for fault in recorded.injected[-3:]]
+    return f"faults: {', '.join(faults)}; story: {', '.join(told)}"
+
+
+def _detail(moment: dict[str, Any]) -> str:
+    shown = ("url", "tries", "verbs", "why", "code", "by", "text", "fault")
+    return " ".join(str(moment[name]) for name in shown if moment.get(name))
 
 
 def write(page: Path, outcome: Outcome, summary: Summary) -> None:

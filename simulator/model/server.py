@@ -124,7 +124,10 @@ class VoiceModel:
         socket = web.WebSocketResponse(
             compress=False, max_msg_size=_LARGEST_MESSAGE, autoping=False, autoclose=False
         )
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return socket  # whoever asked has left
         if refusal is not None:
             await self._refuse(socket, refusal)
         else:
