@@ -31,6 +31,8 @@ class Gap(Struct, frozen=True):
     kind: str
     ms: int
     """The longest silence that is laid to the fault; 0: nobody heard anything of it."""
+    fault_ms: int = 0
+    silence: Silence | None = None
 
 
 class Verdict(Struct, kw_only=True):
@@ -100,7 +102,7 @@ def _lost(recorded: Recorded, row: Mapping[str, Any] | None) -> str:
 def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> None:
     faults = [fault for fault in recorded.injected if _affected(recorded, fault)]
     faults.sort(key=lambda fault: fault.at_ms)
-    longest = [0] * len(faults)
+    longest: list[Gap] = [Gap(fault.kind, 0, fault.at_ms) for fault in faults]
     for silence in silences_of(recorded):
         gap_ms = ordinary.gap_ms(recorded, silence)
         before = [
@@ -108,11 +110,12 @@ def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> N
             for number, fault in enumerate(faults)
             if fault.at_ms < silence.ended_ms and silence.began_ms - fault.at_ms < AFTERMATH_MS
         ]
-        if before:
-            longest[before[-1]] = max(longest[before[-1]], gap_ms)
-        elif gap_ms:
+        if before and gap_ms > longest[before[-1]].ms:
+            fault = faults[before[-1]]
+            longest[before[-1]] = Gap(fault.kind, gap_ms, fault.at_ms, silence)
+        elif gap_ms and not before:
             verdict.unexplained.append(gap_ms)
-    verdict.gaps = [Gap(fault.kind, ms) for fault, ms in zip(faults, longest, strict=True)]
+    verdict.gaps = longest
 
 
 def _affected(recorded: Recorded, fault: Injected) -> bool:

@@ -95,8 +95,10 @@ class Run:
             for caller in self._callers:
                 caller.everybody(kind.name)
 
+        # One process at a time: with none that is whole there is nobody to go on.
+        for slot in stage.server.ports:
+            await stage.server.until_ready(stage.http, slot)
         if kind in (KILLED, DRAINED):
-            await stage.server.until_ready(stage.http, fault.slot)
             told()
             return stage.server.signal(fault.slot, signal.SIGKILL if kind is KILLED else signal.SIGTERM)
         if kind is DEPLOYED:

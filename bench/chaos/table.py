@@ -121,19 +121,29 @@ def troubles(outcome: Outcome) -> list[str]:
             found[f"lost ({recorded.caller}): {one.lost}; {story(recorded)}"] += 1
         found.update(f"line {number} is not in the transcript" for number in one.lines_lost)
         found.update(f"line {number} is in the transcript twice" for number in one.lines_doubled)
-        worst = max(one.gaps, key=lambda gap: gap.ms, default=None)
-        if worst is not None and worst.ms > GAP_MS:
-            found[f"gap of {worst.ms} ms ({recorded.caller}): {worst.kind}"] += 1
+        for gap in one.gaps:
+            if gap.ms > GAP_MS and gap.silence is not None:
+                began_ms, ended_ms = gap.silence.began_ms, gap.silence.ended_ms
+                found[
+                    f"gap of {gap.ms} ms ({recorded.caller}) from {began_ms} to {ended_ms}: {gap.kind} at "
+                    f"{gap.fault_ms}; {story(recorded, since_ms=gap.fault_ms - 2_000, until_ms=ended_ms + 500)}"
+                ] += 1
     return [f"{times} x {what}" for what, times in found.most_common()]
 
 
-def story(recorded: Recorded) -> str:
-    """The end of a call, in a line."""
-    told = [
-        f"{one['at_ms']} {one['type']} {_detail(one)}".strip() for one in recorded.moments[-STORY_MOMENTS:]
+def story(recorded: Recorded, *, since_ms: int | None = None, until_ms: int = 10**9) -> str:
+    """The end of a call, or a part of it, in a line; milliseconds since the answer."""
+    answered_ms = recorded.answered_ms or 0
+    told = [(moment["at_ms"] - answered_ms, moment) for moment in recorded.moments]
+    if since_ms is None:
+        since_ms = told[-STORY_MOMENTS:][0][0] if told else 0
+    faults = [f"{one.at_ms} {one.kind}" for one in recorded.injected if since_ms <= one.at_ms <= until_ms]
+    shown = [
+        f"{at_ms} {moment['type']} {_detail(moment)}".strip()
+        for at_ms, moment in told
+        if since_ms <= at_ms <= until_ms
     ]
-    faults = [f"{fault.at_ms + (recorded.answered_ms or 0)} {fault.kind}" for fault in recorded.injected[-3:]]
-    return f"faults: {', '.join(faults)}; story: {', '.join(told)}"
+    return f"faults: {', '.join(faults)}; story: {', '.join(shown)}"
 
 
 def _detail(moment: dict[str, Any]) -> str:

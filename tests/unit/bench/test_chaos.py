@@ -80,7 +80,7 @@ def test_a_good_call_has_nothing_wrong_with_it() -> None:
 def test_a_late_answer_is_laid_to_the_fault_before_it() -> None:
     fault = Injected("model reset", 7_000)
     [gap] = verdict(talk(answer_at_ms=10_500, injected=(fault,)), ONE, TWO).gaps
-    assert gap.kind == "model reset"
+    assert (gap.kind, gap.fault_ms) == ("model reset", 7_000)
     spoke_until_ms = 5_000 + len(tones(said(ONE)[0], "caller")) // 8
     assert abs(gap.ms - (10_500 - spoke_until_ms - 1_500)) < 100
     assert verdict(talk(answer_at_ms=10_500), ONE, TWO).unexplained
