@@ -17,9 +17,14 @@ from simulator.audio.voice import tones
 
 AFTERMATH_MS = 15_000
 """A silence that begins later is not laid to a fault."""
+LINE_MS = 2_500
+"""No line of a caller takes longer to say."""
 DURABLE_MS = 2_500
 """After a caller's line its words are final and written down: turn detection, transcription, and a second."""
 _NUMBER = re.compile(r"\bLine (\d+)")
+TWO_AT_ONCE = "two of these at once"
+AT_ONCE_MS = 4_000
+"""Faults that far apart are seen as one by whoever has to mend them."""
 _STREAM_ENDS_MS = 4_000
 """Within that after a process was told to go, the streams that it had have ended."""
 
@@ -112,7 +117,9 @@ def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> N
         ]
         if before and gap_ms > longest[before[-1]].ms:
             fault = faults[before[-1]]
-            longest[before[-1]] = Gap(fault.kind, gap_ms, fault.at_ms, silence)
+            near = [faults[n] for n in before if silence.began_ms - faults[n].at_ms < AT_ONCE_MS]
+            kind = fault.kind if len(near) < 2 else TWO_AT_ONCE
+            longest[before[-1]] = Gap(kind, gap_ms, fault.at_ms, silence)
         elif gap_ms and not before:
             verdict.unexplained.append(gap_ms)
     verdict.gaps = longest
@@ -139,12 +146,21 @@ def _count_lines(recorded: Recorded, kept: Kept, verdict: Verdict) -> None:
     for line, ended_ms in zip(range(len(recorded.planned.tools)), spoken_ms, strict=False):
         number = line_number(recorded.planned.number, line)
         fresh = any(-200 < kill_ms - ended_ms < DURABLE_MS for kill_ms in kills_ms)
-        if not heard[number]:
+        if not heard[number] and _phone_was_struck(recorded, ended_ms):
             verdict.lines_unheard.append(number)
-        elif told[number] and not written[number] and not fresh:
+        elif not heard[number] or (told[number] and not written[number] and not fresh):
             verdict.lines_lost.append(number)
         if written[number] > max(1, told[number]):
             verdict.lines_doubled.append(number)
+
+
+def _phone_was_struck(recorded: Recorded, ended_ms: int) -> bool:
+    """Something else than the model's leg, while that line was spoken or just before or after."""
+    since_ms, until_ms = ended_ms - LINE_MS - AT_ONCE_MS, ended_ms + AT_ONCE_MS
+    return any(
+        since_ms <= fault.at_ms <= until_ms and not fault.kind.startswith("model")
+        for fault in recorded.injected
+    )
 
 
 def _numbers(texts: Any) -> list[int]:

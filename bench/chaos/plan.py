@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 LINES = 5
@@ -70,6 +71,8 @@ EVERYTHING: tuple[tuple[Kind, float], ...] = (
     (DISK_FULL, 173.0),
 )
 """And after how many seconds each comes again."""
+APART_S = 7.0
+"""At least, between two of them: each is to be seen by itself."""
 
 
 class CallFault(Struct, frozen=True):
@@ -119,4 +122,9 @@ def world(seed: int, seconds: float, workers: int, *, only: Sequence[str] = ()) 
             if not only or kind.name in only:
                 planned.append(WorldFault(kind, at_s, slot, away_s))
             at_s += each_s * chance.uniform(0.8, 1.2)
-    return sorted(planned, key=lambda fault: fault.at_s)
+    planned.sort(key=lambda fault: fault.at_s)
+    for number in range(1, len(planned)):
+        earliest_s = planned[number - 1].at_s + APART_S
+        if planned[number].at_s < earliest_s:
+            planned[number] = msgspec.structs.replace(planned[number], at_s=earliest_s)
+    return [fault for fault in planned if fault.at_s < seconds]

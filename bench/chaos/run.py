@@ -83,10 +83,13 @@ class Run:
 
     async def _world(self) -> None:
         began = self._loop.time()
+        last_over = began - plan.APART_S
         for fault in plan.world(self._seed, self._seconds, WORKERS):
-            await asyncio.sleep(max(0.0, began + fault.at_s - self._loop.time()))
+            at = max(began + fault.at_s, last_over + plan.APART_S)
+            await asyncio.sleep(max(0.0, at - self._loop.time()))
             if await self._happens(fault):
                 self._deeds[fault.kind.name] += 1
+            last_over = self._loop.time()
 
     async def _happens(self, fault: WorldFault) -> bool:
         stage, kind = self._stage, fault.kind

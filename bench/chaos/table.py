@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.chaos.caller import Recorded
+from bench.chaos.judge import TWO_AT_ONCE
 from bench.chaos.plan import BLACK_HOLES, EVERYTHING, KINDS
 from bench.chaos.run import Outcome
 from bench.measure import machine
 
 GAP_MS = 2_000
 BLACK_HOLE_MS = 3_000
-STORY_MOMENTS = 14
+CONTEXT_MS = 6_000
+"""Of what is shown of a call before something went wrong."""
 BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
 
 
@@ -37,7 +39,7 @@ class Summary:
         self.by_kind: dict[str, list[int]] = {}
         for gap in gaps:
             self.by_kind.setdefault(gap.kind, []).append(gap.ms)
-        self.gaps = [gap.ms for gap in gaps if gap.kind not in BLACK_HOLES]
+        self.gaps = [gap.ms for gap in gaps if gap.kind not in (*BLACK_HOLES, TWO_AT_ONCE)]
         self.black_holes = [gap.ms for gap in gaps if gap.kind in BLACK_HOLES]
         self.unexplained = [ms for verdict in verdicts for ms in verdict.unexplained]
         self.lines_lost = sum(len(verdict.lines_lost) for verdict in verdicts)
@@ -85,6 +87,8 @@ def rows(outcome: Outcome, summary: Summary) -> list[tuple[str, ...]]:
             continue
         figures = (len(gaps), share(gaps, 50), share(gaps, 99), max(gaps, default=0))
         lines.append((name, str(outcome.deeds[name]), *map(str, figures)))
+    if both := summary.by_kind.get(TWO_AT_ONCE):
+        lines.append((TWO_AT_ONCE, "", *map(str, (len(both), share(both, 50), share(both, 99), max(both)))))
     return lines
 
 
@@ -118,7 +122,8 @@ def troubles(outcome: Outcome) -> list[str]:
     found: Counter[str] = Counter()
     for recorded, one in outcome.calls:
         if one.lost:
-            found[f"lost ({recorded.caller}): {one.lost}; {story(recorded)}"] += 1
+            since_ms = int((recorded.moments or [{"at_ms": 0}])[-1]["at_ms"]) - 3 * CONTEXT_MS
+            found[f"lost ({recorded.caller}): {one.lost}; {story(recorded, since_ms)}"] += 1
         found.update(f"line {number} is not in the transcript" for number in one.lines_lost)
         found.update(f"line {number} is in the transcript twice" for number in one.lines_doubled)
         for gap in one.gaps:
@@ -126,17 +131,15 @@ def troubles(outcome: Outcome) -> list[str]:
                 began_ms, ended_ms = gap.silence.began_ms, gap.silence.ended_ms
                 found[
                     f"gap of {gap.ms} ms ({recorded.caller}) from {began_ms} to {ended_ms}: {gap.kind} at "
-                    f"{gap.fault_ms}; {story(recorded, since_ms=gap.fault_ms - 2_000, until_ms=ended_ms + 500)}"
+                    f"{gap.fault_ms}; {story(recorded, gap.fault_ms - CONTEXT_MS, ended_ms + 500)}"
                 ] += 1
     return [f"{times} x {what}" for what, times in found.most_common()]
 
 
-def story(recorded: Recorded, *, since_ms: int | None = None, until_ms: int = 10**9) -> str:
-    """The end of a call, or a part of it, in a line; milliseconds since the answer."""
+def story(recorded: Recorded, since_ms: int = 0, until_ms: int = 10**9) -> str:
+    """A part of a call in a line; milliseconds since the answer."""
     answered_ms = recorded.answered_ms or 0
     told = [(moment["at_ms"] - answered_ms, moment) for moment in recorded.moments]
-    if since_ms is None:
-        since_ms = told[-STORY_MOMENTS:][0][0] if told else 0
     faults = [f"{one.at_ms} {one.kind}" for one in recorded.injected if since_ms <= one.at_ms <= until_ms]
     shown = [
         f"{at_ms} {moment['type']} {_detail(moment)}".strip()

@@ -68,6 +68,8 @@ class PracticeBrain:
         if turn.cause == "silence":
             return (Say(_STILL_THERE),)
         words = turn.caller or " ".join(turn.notes)
+        if not words and turn.history and turn.history[-1].role == "user":
+            words = turn.history[-1].text  # asked once more, as nothing was answered
         if not words:
             return (Say(_greeting(turn.instructions) if turn.cause == "asked" else _REPEAT),)
         return self._answer(words, turn)

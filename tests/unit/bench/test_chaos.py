@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.chaos import plan
 from bench.chaos.caller import Injected, Recorded, answer_text, line_number, line_text
 from bench.chaos.gaps import Usual
-from bench.chaos.judge import Ordinary, Verdict, heard_ms, judge
+from bench.chaos.judge import TWO_AT_ONCE, Ordinary, Verdict, heard_ms, judge
 from bench.chaos.plan import KILLED
 from simulator.audio import mulaw
 from simulator.audio.recording import stereo_wav
@@ -89,9 +91,20 @@ def test_a_late_answer_is_laid_to_the_fault_before_it() -> None:
 def test_lines_are_counted_where_they_were_told() -> None:
     assert verdict(talk(), ONE).lines_lost == [TWO]
     assert verdict(talk(), ONE, TWO, TWO).lines_doubled == [TWO]
-    unheard = talk()
-    unheard.sessions = [{"heard": said(ONE), "transcribed": said(ONE)}]
-    assert verdict(unheard, ONE).lines_unheard == [TWO]
+
+
+@pytest.mark.parametrize("kind", ["stream cut", "model cut"])
+def test_a_line_that_no_model_heard_is_lost_unless_the_phones_socket_was_down(kind: str) -> None:
+    call = talk(injected=(Injected(kind, 16_500),))
+    call.sessions = [{"heard": said(ONE), "transcribed": said(ONE)}]
+    found = verdict(call, ONE)
+    assert (found.lines_unheard, found.lines_lost) == (([TWO], []) if kind == "stream cut" else ([], [TWO]))
+
+
+def test_two_faults_at_once_are_counted_apart() -> None:
+    faults = (Injected("model cut", 6_000), Injected("model reset", 6_500))
+    gaps = verdict(talk(answer_at_ms=10_500, injected=faults), ONE, TWO).gaps
+    assert [(gap.kind, gap.ms > 0) for gap in gaps] == [("model cut", False), (TWO_AT_ONCE, True)]
 
 
 def test_what_was_not_yet_durable_when_the_process_was_killed_is_not_lost() -> None:
