@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -25,7 +26,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bridge.call.ending import EndReason
-from database import calls
+from database import calls, journal
+from database.recordings import RecordingEntry
 from database.session import Database
 from lines.wav import to_wav
 from tests.fake_twilio import FakeTwilio
@@ -61,6 +63,8 @@ async def finished_call(client: httpx.AsyncClient, database: Database, agent_id:
     call = (await client.post("/v1/calls", json={"agent_id": agent_id, "to": TO})).json()
     await calls.answer(database, call["id"], slot="0")
     await calls.finish(database, call["id"], status="completed", reason=EndReason.CALLER_HUNG_UP)
+    recorded = RecordingEntry(call["id"], 1, dt.datetime.now(dt.UTC), "this-machine")
+    await journal.write(database, [recorded])
     return call["id"]
 
 
