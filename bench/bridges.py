@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -117,6 +118,8 @@ def product(
     environment: Mapping[str, str],
     cgroup: str,
     public_url: str = "",
+    record: bool = False,
+    tool_port: int = 0,
 ) -> Generator[Target]:
     """`callbridge dev` with Twilio and the model named as an operator names real ones: only Postgres is its
     own. Every feature as it is by default."""
@@ -134,6 +137,7 @@ def product(
         "TWILIO_API_BASE_URL": f"http://127.0.0.1:{twilio_port}",
         "MAX_CALLS": "5000",
         "LOG_FORMAT": "json",
+        "OUTGOING_ALLOWED_HOSTS": f"127.0.0.1:{tool_port}" if tool_port else "",
         "DRAIN_SECONDS": "1",
     }
     inherited = dict(environment) | {"PATH": f"{ROOT / '.venv/bin'}:{environment.get('PATH', '')}"}
@@ -141,7 +145,7 @@ def product(
         [str(ROOT / ".venv/bin/callbridge"), "dev"], inherited | told, BRIDGE_CORE, cgroup
     ) as child:
         _until(lambda: httpx.get(f"{url}/readyz", timeout=2).raise_for_status(), child)
-        _make_agent(url)
+        _make_agent(url, {"record": record, "tools": [_tool(tool_port)] if tool_port else []})
         yield Target(
             url=public_url or url,
             product=True,
@@ -153,16 +157,26 @@ def product(
         )
 
 
-def _make_agent(url: str) -> None:
-    """Once for each database; later starts find the number."""
+def _tool(port: int) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+    webhook = {"url": f"http://127.0.0.1:{port}/", "timeout_seconds": 15}
+    described: dict[str, Any] = {"name": "look_up", "description": "Looks it up.", "parameters": parameters}
+    return {"type": "function", **described, "webhook": webhook}
+
+
+def _make_agent(url: str, fields: dict[str, Any]) -> None:
+    """Once for each database; later starts find the number, and change its agent."""
     with httpx.Client(
         base_url=f"{url}/v1", headers={"Authorization": f"Bearer {API_KEY}"}, timeout=30
     ) as api:
-        if any(
-            one["number"] == NUMBER for one in api.get("/phone-numbers").raise_for_status().json()["items"]
-        ):
-            return
-        agent = {"name": "Bench", "prompt": "You answer the phone.", "greeting": "Hello, how may I help you?"}
+        for one in api.get("/phone-numbers").raise_for_status().json()["items"]:
+            if one["number"] == NUMBER:
+                agent = api.get(f"/agents/{one['agent_id']}").raise_for_status().json()
+                match = {"If-Match": str(agent["version"])}
+                api.patch(f"/agents/{agent['id']}", json=fields, headers=match).raise_for_status()
+                return
+        greeting = "Hello, how may I help you?"
+        agent = {"name": "Bench", "prompt": "You answer the phone.", "greeting": greeting, **fields}
         made = api.post("/agents", json=agent).raise_for_status().json()
         number = {"number": NUMBER, "agent_id": made["id"], "take_over": True}
         api.post("/phone-numbers", json=number).raise_for_status()

@@ -17,11 +17,11 @@ from msgspec.structs import replace
 from bench import bridges, caddy, certificate, cgroup
 from bench.bridges import BUILD, LOAD_CORE, ROOT, START_LIMIT_S, NotStarted
 from bench.load.spec import Result, Spec, Target
-from bench.scenarios import Scenario
+from bench.scenarios import OURS, TOOL_CALLS_EACH, Scenario
 
 BEYOND_S = 600.0
 """That a run may take beyond its window."""
-PORTS = 4
+PORTS = 5
 
 
 def measure(name: str, scenario: Scenario) -> Result:
@@ -38,6 +38,8 @@ def measure(name: str, scenario: Scenario) -> Result:
         step=scenario.step,
         model_port=port,
         twilio_port=port + 2,
+        tool_port=port + 4,
+        tool_calls_each=TOOL_CALLS_EACH if name == "tools" else 0,
     )
     environment = dict(os.environ)
     if scenario.tls:
@@ -62,7 +64,7 @@ def _bridge(
     environment: dict[str, str],
     tasks: str,
 ) -> Generator[Target]:
-    if name != "product":
+    if name not in OURS:
         with bridges.peer(
             name, port=port, model_url=model_url, environment=environment, cgroup=tasks
         ) as target:
@@ -75,6 +77,8 @@ def _bridge(
         environment=environment,
         cgroup=tasks,
         public_url=caddy.SITE if scenario.caddy else "",
+        record=name == "recording",
+        tool_port=twilio_port + 2 if name == "tools" else 0,
     ) as target:
         if not scenario.caddy:
             yield target

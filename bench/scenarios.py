@@ -8,6 +8,9 @@ ALL = ("product", "node", "c", "litestar")
 NO_C = ("product", "node", "litestar")
 """The relay in C speaks no TLS."""
 PRODUCT = ("product",)
+OURS = ("product", "recording", "tools")
+"""As it is by default; with every call recorded; with a tool of 5 s in every turn of every tenth call."""
+TOOL_CALLS_EACH = 10
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
@@ -82,6 +85,13 @@ CAPACITY = tuple(
     )
     for name, kind, tls in (("half-core", "plain", False), ("half-core-tls", "TLS", True))
 )
+FEATURES = Scenario(
+    name="features",
+    title="400 calls: as they are, recorded, and with a tool of 5 s in every tenth",
+    calls=400,
+    bridges=OURS,
+    repeats=2,
+)
 HOUR = Scenario(
     name="hour",
     title="an hour of 10 calls/s coming and going",
@@ -101,6 +111,6 @@ LEAKS = Scenario(
     bridges=PRODUCT,
 )
 
-EVERY = {one.name: one for one in (*STEADY, CHURN, GREETING, CADDY, *CAPACITY, HOUR, LEAKS)}
+EVERY = {one.name: one for one in (*STEADY, CHURN, GREETING, CADDY, FEATURES, *CAPACITY, HOUR, LEAKS)}
 QUICK = ("100", "400", "tls-300", "greeting", "churn")
-MAIN = ("100", "400", "800", "tls-300", "greeting", "churn", "caddy")
+MAIN = ("100", "400", "800", "tls-300", "greeting", "churn", "caddy", "features")

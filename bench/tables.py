@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bench.figures import Row, calls_within, ratio, times_control
 from bench.load.spec import Latency
-from bench.scenarios import EVERY
+from bench.scenarios import EVERY, OURS
 from bench.targets import Rows, verdicts
 
 NAMES = {
     "product": "**Callbridge**",
+    "recording": "Callbridge, recording",
+    "tools": "Callbridge, tools of 5 s",
     "node": "Node `ws`",
     "c": "C epoll relay",
     "litestar": "Litestar, plainly",
@@ -60,7 +62,7 @@ def _steady(one: Row, node: Row | None, c: Row | None) -> list[str]:
         f"{window.up.worst / 1000:.1f} ({window.up_control.worst / 1000:.1f})",
         f"{one.last.clear.p50 / 1000:.2f}",
         f"{one.rss_kb:.0f}",
-        f"{one.postgres_us:.0f}" if one.bridge == "product" else "-",
+        f"{one.postgres_us:.0f}" if one.bridge in OURS else "-",
         f"{one.load_cpu:.2f}",
     ]
 

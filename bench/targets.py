@@ -5,6 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from bench.figures import Row, calls_within, ratio, times_control
+from bench.scenarios import OURS
+
+UNMOVED = 1.2
+"""By so much two runs of the same thing differ."""
 
 Rows = dict[str, dict[str, Row]]
 """By scenario, then by bridge."""
@@ -37,6 +41,7 @@ def verdicts(rows: Rows) -> list[Verdict]:
         *_latencies(rows.get("400", {}).get("product")),
         *_nothing_lost(rows),
     ]
+    found += _features(rows.get("features", {}))
     greeting = rows.get("greeting", {}).get("product")
     if greeting is not None:
         found.append(
@@ -73,6 +78,23 @@ def _costs(
             found.append(
                 Verdict(what=f"{what}: CPU, x {shown}", measured=times, first=limits[0], second=limits[1])
             )
+    return found
+
+
+def _features(of: dict[str, Row]) -> list[Verdict]:
+    found: list[Verdict] = []
+    plain, recording, tools = (of.get(name) for name in OURS)
+    if plain and recording:
+        times = ratio(recording.cpu_us, plain.cpu_us) or 0
+        found.append(Verdict(what="400 calls: CPU while recording, x without", measured=times, first=1.1))
+    if plain and tools:
+        for way, with_tools, without in (
+            ("caller to model", tools.window.up, plain.window.up),
+            ("model to caller", tools.window.down, plain.window.down),
+        ):
+            times = ratio(with_tools.p99, without.p99) or 0
+            what = f"400 calls: {way} p99 with tools of 5 s in a tenth, x without"
+            found.append(Verdict(what=what, measured=times, first=UNMOVED))
     return found
 
 

@@ -11,7 +11,7 @@ import sys
 import msgspec
 import uvloop
 
-from bench.load import control, slow_dial
+from bench.load import control, slow_dial, slow_tool
 from bench.load.model import Model
 from bench.load.pacer import Pacer
 from bench.load.scenario import Scenario
@@ -32,7 +32,7 @@ def main() -> None:
 
 async def serve(spec: Spec) -> None:
     tallies = Tally(), Tally()
-    model = Model(tallies)
+    model = Model(tallies, spec.tool_calls_each)
     context = client_context = None
     if spec.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -51,6 +51,8 @@ async def serve(spec: Spec) -> None:
         if scenario is not None:
             scenario.ended_by_bridge(call_sid)
 
+    if spec.tool_calls_each:
+        await slow_tool.listen(spec.tool_port)
     await TwilioRest(ended).listen(spec.twilio_port)
     print(READY, flush=True)
     line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)

@@ -86,6 +86,23 @@ def caller_words(item_id: str) -> Iterator[bytes]:
     yield event(f"{name}.completed", item_id=item_id, content_index=0, transcript=text, usage=usage)
 
 
+def tool_call(number: str, previous: str | None) -> Iterator[bytes]:
+    """A response that says nothing and asks for the tool."""
+    response_id, item_id = f"resp_{number}", f"item_{number}_t"
+    response: dict[str, Any] = {"id": response_id, "object": "realtime.response", "metadata": None}
+    call = {"name": "look_up", "call_id": f"call_{number}"}
+    item = {"id": item_id, "object": "realtime.item", "type": "function_call", **call, "arguments": "{}"}
+    place = {"response_id": response_id, "output_index": 0}
+    yield event("response.created", response=response | {"status": "in_progress", "output": []})
+    yield event("response.output_item.added", **place, item=item | {"status": "in_progress"})
+    yield event("conversation.item.added", previous_item_id=previous, item=item | {"status": "in_progress"})
+    yield event("response.function_call_arguments.done", **place, item_id=item_id, **call, arguments="{}")
+    done = item | {"status": "completed"}
+    yield event("response.output_item.done", **place, item=done)
+    yield event("conversation.item.done", previous_item_id=previous, item=done)
+    yield event("response.done", response=response | {"status": "completed", "output": [done]})
+
+
 class ReplyEvents:
     """Those of one response, but for its audio and words."""
 

@@ -186,6 +186,10 @@ class ModelSession(WSListener):
             self.asked_ns = self.asked_ns or time.monotonic_ns()
             response: dict[str, Any] = request.get("response") or {}
             self._begin(GREETING_FRAMES, response.get("metadata"))
+        elif kind == "conversation.item.create":
+            item = request["item"]
+            self._say([events.event("conversation.item.added", previous_item_id=self.last_item, item=item)])
+            self.last_item = item["id"]
         elif kind == "conversation.item.truncate":
             cut = {name: request[name] for name in ("item_id", "content_index", "audio_end_ms")}
             self._say([events.event("conversation.item.truncated", **cut)])
@@ -221,10 +225,24 @@ class ModelSession(WSListener):
         self._turns += 1
         self._next_turn = self._frames + FRAMES_PER_TURN
         self._speech_at = self._next_turn - FRAMES_OF_SPEECH
-        self._begin(REPLY_FRAMES, None)
+        if self._uses_tools:
+            self._call_tool()
+        else:
+            self._begin(REPLY_FRAMES, None)
         self._loop.call_later(0.6, self._say, events.caller_words(item_id))
         if self._turns % INTERRUPTED_EACH == 0:
             self._loop.call_later(THINK_S + INTERRUPT_S, self._interrupt)
+
+    @property
+    def _uses_tools(self) -> bool:
+        each = self._model.tool_calls_each
+        return bool(each) and self._caller % 2 == 0 and self._caller // 2 % each == 0
+
+    def _call_tool(self) -> None:
+        if self._reply is not None:
+            self._cut(self._reply)
+        self._replies += 1
+        self._say(events.tool_call(f"{self.number}_{self._replies}", self.last_item))
 
     def _interrupt(self) -> None:
         if not self.closed and self._speech_at >= 0:
@@ -276,8 +294,9 @@ class ModelSession(WSListener):
 
 
 class Model:
-    def __init__(self, tallies: tuple[Tally, Tally]) -> None:
+    def __init__(self, tallies: tuple[Tally, Tally], tool_calls_each: int = 0) -> None:
         """`tallies`: of the bridge's calls, and of the pass-through's, whose caller numbers are odd."""
+        self.tool_calls_each = tool_calls_each
         self.open: set[ModelSession] = set()
         self.sessions: dict[int, ModelSession] = {}
         self.by_caller: dict[int, ModelSession] = {}

@@ -25,6 +25,9 @@ class Spec(Struct, kw_only=True):
     limit_ms: float = 20.0
     model_port: int
     twilio_port: int
+    tool_port: int = 0
+    tool_calls_each: int = 0
+    """One call of so many asks for a tool in each of its turns; 0: none does."""
     certificate: str = ""
     """PEM files of the model's TLS; empty: plain."""
     key: str = ""
