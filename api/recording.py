@@ -64,7 +64,6 @@ class RecordingController(Controller):
         recorded = await asyncio.to_thread(_opened, recording_files, parts)
         headers = {
             "Accept-Ranges": "bytes",
-            "Cache-Control": "private, no-cache",
             "Content-Disposition": f'inline; filename="{call_id}.wav"',
             "ETag": recorded.etag,
         }

@@ -13,7 +13,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$folder" "$work/$name"
 
 compose exec -T db sh -c 'pg_dump --format=custom -U "$POSTGRES_USER" "$POSTGRES_DB"' >"$work/$name/database.dump"
-compose exec -T "app-$(chosen)" tar -C /data --exclude=./lock --exclude=./running.json -cf - . >"$work/$name/data.tar"
+# tar's 1: a file, such as a recording, grew meanwhile.
+compose exec -T "app-$(chosen)" sh -c 'tar -C /data --exclude=./lock --exclude=./running.json -cf - . || [ $? = 1 ]' >"$work/$name/data.tar"
 cp "$settings" "$work/$name/settings.env"
 tar -C "$work" -czf "$folder/$name.tar.gz.part" "$name"
 mv "$folder/$name.tar.gz.part" "$folder/$name.tar.gz"
