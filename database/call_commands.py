@@ -26,6 +26,12 @@ SAY = "say"
 """`{"text", "interrupt", "interruptible"}`: an operator wants it said, word for word."""
 TRANSFER = "transfer"
 """`{"destination"}`: an operator wants the caller put through to one of the agent's destinations."""
+OFFERED = "offered"
+"""Twilio has asked another process what comes after a lost media stream, and is told: another one, where the
+call is held. Acknowledged by its holder, if that is still there."""
+TAKE_OVER = "take_over"
+"""`{"quiet"}`: the process that has the call is stopping, and any other one that has room is to have it.
+Nothing was cut where it was `quiet`."""
 OVER = "over"
 """Twilio says that the call has ended. Acknowledged when all that the holder had to tell is written."""
 
@@ -88,7 +94,8 @@ async def add_command(
     row = CallCommand(call_id=call_id, command=command, data=data or {})
     session.add(row)
     await session.flush()
-    await session.execute(select(func.pg_notify(CALL_COMMANDS, call_id)))
+    about = TAKE_OVER if command == TAKE_OVER else call_id
+    await session.execute(select(func.pg_notify(CALL_COMMANDS, about)))
     return row.id
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +29,10 @@ from database.twilio_prices import first_asked
 TOKEN_SECONDS = 60
 """How long the TwiML that we return may be used to attach a media stream."""
 
+MOST_OFFERS = 3
+OFFERS_SECONDS = 30.0
+"""Within which so many media streams are asked for that do not work; then the caller hears an apology."""
+
 LONGEST_CALL_SECONDS = 2 * 14_400 + 900
 """Four hours with an agent, then four with whom it was connected to: https://www.twilio.com/docs/voice/twiml/dial"""
 LONGEST_QUEUE_SECONDS = 25 * 3600
@@ -41,6 +46,15 @@ REASON_OF_STATUS = {
     "canceled": EndReason.CANCELED,
 }
 """Why a call ended, where nobody of ours has said so before Twilio did."""
+
+
+class Holder(Struct, frozen=True):
+    """A process, as calls know it."""
+
+    name: str
+    """No other one ever has it."""
+    slot: str
+    """In the addresses that Twilio is given; after a restart the same."""
 
 
 async def number_and_version(database: Database, number: str) -> tuple[PhoneNumber, int] | None:
@@ -63,7 +77,7 @@ async def create_inbound(
     to: str,
     number: PhoneNumber,
     agent_version: int,
-    slot: str,
+    holder: Holder,
 ) -> Call:
     """The call's row; the same one again when Twilio repeats its webhook."""
     async with database.session.begin() as session:
@@ -77,7 +91,8 @@ async def create_inbound(
             "from_": from_,
             "to": to,
             "twilio_call_sid": call_sid,
-            "slot": slot,
+            "slot": holder.slot,
+            "holder": holder.name,
         }
         made = insert(Call).values(values).on_conflict_do_nothing(index_elements=[Call.twilio_call_sid])
         call = await session.scalar(made.returning(Call))
@@ -175,7 +190,7 @@ async def take_status(
         return call
 
 
-async def answer(database: Database, call_id: str, *, slot: str) -> Call | None:
+async def answer(database: Database, call_id: str, *, holder: Holder) -> Call | None:
     """The TwiML that answers the call is about to be returned: what it must say is in the row.
 
     `attach_expires_at` and `slot` stay what they are while the token is good, so that a repeated webhook
@@ -189,7 +204,8 @@ async def answer(database: Database, call_id: str, *, slot: str) -> Call | None:
         now = utc_now()
         if call.attach_expires_at is None or call.attach_expires_at <= now:
             call.attach_expires_at = now.replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
-        call.slot = call.slot or slot
+        if call.holder is None:
+            call.slot, call.holder = holder.slot, holder.name
         if call.answered_at is None:
             call.answered_at = now
             call.status = "in-progress"
@@ -206,7 +222,7 @@ async def answered_by(database: Database, call_id: str, who: str) -> None:
         )
 
 
-async def attach(database: Database, call_id: str, attach_number: int, *, slot: str) -> bool:
+async def attach(database: Database, call_id: str, attach_number: int, *, holder: Holder) -> bool:
     """Use a stream token up. False when it was used before, or the call is over.
 
     Where another process holds the call's model session, it is told in the same transaction to let go."""
@@ -214,22 +230,52 @@ async def attach(database: Database, call_id: str, attach_number: int, *, slot: 
         call = await _locked(session, call_id)
         if call is None or call.ended_at is not None or call.attach_number != attach_number - 1:
             return False
-        if call.slot not in {None, slot}:
+        if call.holder not in {None, holder.name}:
             await add_command(session, call_id, LET_GO, {"attach_number": attach_number})
         call.attach_number = attach_number
-        call.slot = slot
+        call.slot, call.holder = holder.slot, holder.name
         return True
 
 
-async def hold(database: Database, call_id: str, *, slot: str) -> str | None:
+async def offer_stream(database: Database, call_id: str, *, token: str = "") -> Call | None:
+    """Another media stream for a call that has lost its own: what the TwiML must say is in the row.
+
+    `token` is Twilio's idempotency token: asked again, it is told the same. None: the call is over, or was
+    offered one too often without its having worked in between."""
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        if call is None or call.ended_at is not None or call.ended_reason is not None:
+            return None
+        now = utc_now()
+        if token and token == call.after_stream_token:
+            return call
+        since = call.attach_offered_at
+        if since is None or now - since > dt.timedelta(seconds=OFFERS_SECONDS):
+            call.attach_offers, call.attach_offered_at = 0, now
+        if call.attach_offers >= MOST_OFFERS:
+            return None
+        call.attach_offers += 1
+        call.after_stream_token = token or None
+        call.attach_expires_at = now.replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
+        return call
+
+
+async def take_over(database: Database, call_id: str, *, holder: Holder) -> Call | None:
+    """This process has the call from now on: the one that had it is gone, or gives it away."""
+    async with database.session.begin() as session:
+        call = await _locked(session, call_id)
+        if call is not None:
+            call.slot, call.holder = holder.slot, holder.name
+        return call
+
+
+async def hold(database: Database, call_id: str, *, holder: Holder) -> str | None:
     """Whoever comes first is to hold the call's model session. Returns who that is; None: no such call."""
     async with database.session.begin() as session:
-        return await session.scalar(
-            update(Call)
-            .where(Call.id == call_id)
-            .values(slot=func.coalesce(Call.slot, slot))
-            .returning(Call.slot)
-        )
+        call = await _locked(session, call_id)
+        if call is not None and call.holder is None:
+            call.slot, call.holder = holder.slot, holder.name
+        return None if call is None else call.holder
 
 
 async def commit_reason(

@@ -65,6 +65,7 @@ def create_app(parts: Parts) -> Litestar:
                 "recording_files": parts.recording_files,
                 "signatures": parts.signatures,
                 "stream_tokens": parts.stream_tokens,
+                "streams": parts.streams,
                 "health": parts.health,
                 "draining": parts.draining,
                 "metrics_page": parts.metrics_page,

@@ -10,10 +10,11 @@ from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.reconciler import Reconciler
 from bridge.runtime.recording_eraser import RecordingEraser
 from bridge.runtime.retention import Retention
+from bridge.runtime.stream_token import StreamTokens
+from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.twilio_prices import TwilioPrices
 from bridge.web.signature import Signatures
-from bridge.web.stream_token import StreamTokens
 from database.notifications import Notifications
 from database.secret_box import SecretBox
 from database.session import Database
@@ -57,12 +58,19 @@ class Parts:
         )
         self.tool_requests = _tool_requests(settings, self.address_guard)
         self.recording_files = RecordingFiles(settings.data_dir / "recordings")
+        self.streams = Streams(
+            database=self.database,
+            twilio=self.twilio,
+            addresses=self.addresses,
+            tokens=self.stream_tokens,
+        )
         self.live_calls = LiveCalls(
             database=self.database,
             notifications=self.notifications,
             twilio=self.twilio,
             model=_model(settings),
             tools=ToolRunner(self.tool_requests, self.secret_box),
+            streams=self.streams,
             slot=slot,
             max_calls=settings.max_calls,
             drain_seconds=settings.drain_seconds,

@@ -30,12 +30,11 @@ def connect(*, stream_url: str, token: str, after_stream_url: str) -> str:
 
 
 def apologise(fallback_number: str | None, *, words: str = APOLOGY) -> str:
-    """Say that it is our fault, then ring the fallback number if there is one."""
+    """Say that it is our fault, then ring the fallback number if there is one. No `words`: it was said."""
     response = VoiceResponse()
-    if fallback_number is None:
-        response.say(f"{words} {CALL_AGAIN}")
-    else:
-        response.say(f"{words} {CONNECTING}")
+    if words:
+        response.say(f"{words} {CALL_AGAIN if fallback_number is None else CONNECTING}")
+    if fallback_number is not None:
         response.dial(fallback_number, timeout=DIAL_SECONDS)
     response.hangup()
     return str(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from bridge.call.agent import AgentSnapshot
 from bridge.call.caller_line import CallerLine
 from bridge.call.clock import CallClock
 from bridge.call.closing import FAREWELLS, GOODBYE, KEPT_TALKING, Closing
-from bridge.call.commands import CloseModel, Command, EndCall, SendToModel
+from bridge.call.commands import Command, EndCall, MoveStream, OpenModel, StreamWorks
 from bridge.call.conversation import Conversation
 from bridge.call.ending import EndReason
 from bridge.call.engine import (
@@ -25,8 +26,12 @@ from bridge.call.engine import (
     UsageCounted,
 )
 from bridge.call.events import Event
+from bridge.call.handover import Handover
 from bridge.call.limits import LIMITS, CallLimits
+from bridge.call.past import Past
+from bridge.call.sessions import Session, Sessions
 from bridge.call.tool_calls import ToolCalls
+from bridge.call.waiting import Waiting
 
 
 class Call:
@@ -38,11 +43,14 @@ class Call:
     def __init__(
         self,
         agent: AgentSnapshot,
-        engine: Engine,
+        new_engine: Callable[[], Engine],
         *,
         max_call_seconds: int | None = None,
+        past: Past | None = None,
         limits: CallLimits = LIMITS,
+        chance: Callable[[], float] = lambda: 0.5,
     ) -> None:
+        """`past`: another process had the call until now. `chance`: a number from 0 to 1, for jitter."""
         self.deadline: float | None = None
         """Monotonic seconds at which `DeadlinePassed` is due; None: nothing is waited for."""
         self.ended = False
@@ -50,26 +58,43 @@ class Call:
         """Frames just returned begin a response: call `first_audio_written` once they are out."""
 
         self._agent = agent.config
-        self._engine = engine
+        self._lines = agent.lines
         self._limits = limits
         self._max_seconds = max_call_seconds or agent.config.max_call_seconds
         dollars = agent.config.max_cost_per_call
         self._max_cost = None if dollars is None else Decimal(dollars)
         self._out: list[Command] = []
         self._clock = CallClock()
-        self._line = CallerLine(engine)
-        self._talk = Conversation(agent.config, engine, self._line, self._clock, self._out, agent.prices)
-        self._tools = ToolCalls(agent.config, engine, self._talk, self._clock, self._out, limits)
+        self._model = Sessions(new_engine, self._clock, self._out, limits, chance)
+        self._line = CallerLine(self._model.engine)
+        had = past or Past()
+        self._talk = Conversation(
+            agent.config, self._model, self._line, self._clock, self._out, agent.prices, had
+        )
+        self._tools = ToolCalls(agent.config, self._model, self._talk, self._clock, self._out, limits)
+        self._handover = Handover(
+            agent.config, self._model, self._talk, self._tools, self._line, self._clock, self._out, past
+        )
+        self._waiting = Waiting(
+            agent.lines, self._model, self._talk, self._tools, self._line, self._clock, limits
+        )
 
-        self._on_the_line = False
-        self._opened_at: float | None = None
-        self._ready = False
-        self._failure: SessionFailed | None = None
         self._retried = False
-        self._protected = agent.config.greeting is not None and not agent.config.greeting_interruptible
+        self._given_up: SessionFailed | None = None
+        """There will be no voice model."""
+        self._stream_lost_at: float | None = None
+        self._move_at: float | None = None
+        """When Twilio is told to open another media stream, if it does not ask before."""
+        self._works_at: float | None = None
+        self._streams = 0 if past is None else 1
         self._closing: Closing | None = None
         self._gone: tuple[EndReason, float] | None = None
         """The caller has left; until then the transcription of their last words is waited for."""
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody would notice if somebody else had the call from now on."""
+        return self._talk.quiet and not self._tools.any_running and self._closing is None
 
     # Audio, many times a second
 
@@ -80,12 +105,12 @@ class Call:
         return self._line.frame(text)
 
     def agent_audio(self, text: str, now: float) -> list[str] | None:
-        """A frame of the model's socket. Returns the frames for the phone (possibly none), or None when it
-        is no agent audio and is to be handled as `ModelSaid`."""
-        audio = self._engine.audio(text)
+        """A frame of the socket of the session that has the call. Returns the frames for the phone (possibly
+        none), or None when it is no agent audio and is to be handled as `ModelSaid`."""
+        audio = self._model.engine.audio(text)
         if audio is None:
             return None
-        if not audio.payload or self.ended or self._gone is not None:
+        if not audio.payload or self.ended or self._gone is not None or self._given_up is not None:
             return []
         self._clock.now = now
         frames, first = self._talk.agent_audio(audio.item_id, audio.payload)
@@ -109,7 +134,8 @@ class Call:
             self._take_in(event)
         if not self.ended:
             self._talk.take_stock()
-            self._end_protection()
+            self._handover.end_protection()
+            self._mind_the_model()
             self._end_when_done()
         elif isinstance(event, events.ToolReturned):
             self._clock.now = now
@@ -126,11 +152,11 @@ class Call:
     def _take_in(self, event: Event) -> None:
         match event:
             case events.ModelSaid():
-                self._model_said(event.text)
+                self._model_said(event)
             case events.MarkReturned():
                 self._talk.mark_returned(event.name)
             case events.ModelClosed():
-                self._model_failed(self._engine.closed(event.code, event.reason))
+                self._model_closed(event)
             case events.DeadlinePassed():
                 self._deadline_passed()
             case events.ToolReturned():
@@ -146,82 +172,106 @@ class Call:
             case events.DtmfReceived():
                 self._talk.quiet_since = self._clock.now
                 self._talk.record("dtmf.received", digit=event.digit)
+            case events.Prepared():
+                self._out.append(OpenModel(1, self._limits.session_opens))
             case events.Answered():
-                self._answered()
+                self._answered(event.seconds_ago)
             case events.StreamStarted():
                 self._stream_started(event.stream_sid)
-            case events.StreamEnded() if event.stopped:
-                self._caller_gone(EndReason.CALLER_HUNG_UP)
             case events.StreamEnded():
-                self._end(EndReason.STREAM_LOST)
+                self._stream_ended(event)
+            case events.StreamOffered():
+                self._move_at = None
             case events.CallOver():
                 answered = self._clock.answered_at is not None
                 self._caller_gone(EndReason.CALLER_HUNG_UP if answered else EndReason.NOT_ANSWERED)
             case events.HangUpRequested():
                 self._end(event.reason)
             case events.ModelOpened():
-                self._opened_at = self._clock.now
-                self._send(self._engine.opened())
+                session = self._model.numbered(event.session)
+                if session is not None:
+                    self._handover.opened(session)
             case events.ModelUnreachable():
-                self._model_failed(SessionFailed(event.refused, event.code, event.message))
+                failure = SessionFailed(event.refused, event.code, event.message)
+                self._session_failed(self._model.numbered(event.session), failure)
             case _:
                 pass
 
-    def _answered(self) -> None:
+    # The phone
+
+    def _answered(self, seconds_ago: float = 0.0) -> None:
         if self._clock.answered_at is None:
-            self._clock.answered_at = self._clock.now
-            self._greet()
+            self._clock.answered_at = self._clock.now - seconds_ago
+            if self._model.ready:
+                self._handover.speak_if_due()
 
     def _stream_started(self, stream_sid: str) -> None:
-        if self._on_the_line:
+        if self._line.connected:
             return
         self._answered()
-        self._on_the_line = True
+        self._streams += 1
         self._clock.stream_started()
-        self._talk.record("stream.started", stream_sid=stream_sid)
+        if self._streams == 1:
+            self._talk.record("stream.started", stream_sid=stream_sid)
+        else:
+            lost_at = self._stream_lost_at or self._clock.now
+            lost_for_ms = round((self._clock.now - lost_at) * 1000)
+            self._talk.record("stream.resumed", stream_sid=stream_sid, lost_for_ms=lost_for_ms)
+            self._works_at = self._clock.now + self._limits.stream_works
+        self._stream_lost_at = self._move_at = None
         self.first_audio_pending = self._talk.stream_started(stream_sid)
-        if self._failure is not None:
-            self._model_failed(self._failure)
+        if self._given_up is not None:
+            self._give_up(self._given_up)
+        else:
+            self._handover.stream_back()
+
+    def _stream_ended(self, event: events.StreamEnded) -> None:
+        if event.stopped:
+            self._caller_gone(EndReason.CALLER_HUNG_UP)
             return
-        self._send(self._engine.stream_started())
-        self._listen()
+        if self._closing is not None and self._closing.spoken:
+            self._end(self._closing.reason, error=self._closing.error)
+            return
+        self._talk.record("stream.lost", silent=event.silent)
+        self._stream_lost_at, self._works_at = self._clock.now, None
+        if event.silent:
+            self._out.append(MoveStream())
+        else:
+            self._move_at = self._clock.now + self._limits.stream_asked
+        if self._talk.stream_lost():
+            self._model.send(self._model.engine.stop_speaking())
+            self._handover.speak_if_due()
 
-    def _listen(self) -> None:
-        if self._ready and self._on_the_line:
-            self._send(self._line.open())
+    def _move_stream(self) -> None:
+        self._move_at = None
+        self._out.append(MoveStream())
 
-    def _greet(self) -> None:
-        if self._ready and self._clock.answered_at is not None and self._agent.greeting is not None:
-            self._send(self._engine.speak(self._agent.greeting, purpose="greeting"))
-
-    def _end_protection(self) -> None:
-        """A greeting that was not to be interrupted has been heard."""
-        talk = self._talk
-        if self._protected and talk.greeted and talk.response is None and talk.settled:
-            self._protected = False
-            if self._agent.record and self._agent.recording_announcement is not None:
-                talk.record("recording.announced")
-            self._send(self._engine.allow_interruption())
+    def _stream_works(self) -> None:
+        self._works_at = None
+        if self._line.stream_ms >= self._limits.stream_works * 500:
+            self._out.append(StreamWorks())
 
     # What the model says
 
-    def _model_said(self, text: str) -> None:
-        happened, frames = self._engine.received(text)
-        self._send(frames)
-        for event in happened:
-            if not self.ended:
-                self._model_event(event)
+    def _model_said(self, event: events.ModelSaid) -> None:
+        session = self._model.numbered(event.session)
+        if session is None:
+            return
+        happened, frames = session.engine.received(event.text)
+        self._model.send_to(session, frames)
+        for said in happened:
+            if self.ended:
+                return
+            if isinstance(said, SessionReady):
+                self._handover.ready(session)
+            elif isinstance(said, SessionFailed):
+                self._session_failed(session, said)
+            elif session is self._model.current:
+                self._model_event(said)
 
     def _model_event(self, event: ModelEvent) -> None:
         talk = self._talk
         match event:
-            case SessionReady():
-                self._ready = True
-                talk.record("model.connected", model=self._agent.model)
-                self._greet()
-                self._listen()
-            case SessionFailed():
-                self._model_failed(event)
             case CallerStartedSpeaking():
                 talk.caller_started(event)
                 if event.interrupts:
@@ -241,23 +291,30 @@ class Call:
     def _response_started(self, event: ResponseStarted) -> None:
         self._talk.response_started(event)
         if self._gone is not None:
-            self._send(self._engine.stop_speaking())
+            self._model.send(self._model.engine.stop_speaking())
         if self._closing is not None and event.purpose == "farewell":
             self._closing.response_id = event.response_id
 
     def _response_ended(self, event: ResponseEnded) -> None:
-        self._talk.response_ended(event)
+        failed = event.status == "failed"
+        self._talk.response_ended(more_to_come=failed or self._tools.any_running)
         if self._closing is not None and self._closing.response_id == event.response_id:
             self._closing.spoken = True
-        if event.status != "failed":
-            self._retried = False
+        if not failed:
+            self._retried = self._retried and self._talk.silent_ms > 0
             return
         self._talk.record("model.error", code=event.code, message=event.message)
+        self._try_again(SessionFailed(False, event.code or "failed", event.message or ""))
+
+    def _try_again(self, failure: SessionFailed) -> None:
+        """The same once more; the second time with another session."""
         if self._retried:
-            self._model_failed(SessionFailed(False, event.code or "failed", event.message or ""))
+            self._retried = False
+            self._session_failed(self._model.current, failure)
         elif not self._talk.caller_speaking:
             self._retried = True
-            self._send(self._engine.speak(None, purpose="retry"))
+            self._talk.due()
+            self._model.send(self._model.engine.speak(None, purpose="retry"))
 
     def _tool_called(self, event: ToolCalled) -> None:
         self._talk.record("tool.called", name=event.name, tool_call_id=event.tool_call_id)
@@ -269,14 +326,89 @@ class Call:
             self._close(EndReason.AGENT_HUNG_UP, spoken=True, tool_call_id=event.tool_call_id)
         else:
             self._close(EndReason.AGENT_HUNG_UP, spoken=False)
-            self._send(self._engine.tool_returned(event.tool_call_id, GOODBYE))
-            self._send(self._engine.speak(None, purpose="farewell"))
+            self._model.send(self._model.engine.tool_returned(event.tool_call_id, GOODBYE))
+            self._model.send(self._model.engine.speak(None, purpose="farewell"))
 
     def _tool_returned(self, event: events.ToolReturned) -> None:
         """What a tool did is known even after the call; whether the model is told depends on its being
         there."""
-        listens = self._ready and not self.ended and self._gone is None
-        self._tools.returned(event, listens=listens, goes_on=self._closing is None)
+        up = not self.ended and self._gone is None
+        self._tools.returned(event, listens=up and self._model.ready, goes_on=up and self._closing is None)
+
+    # When the model fails
+
+    def _model_closed(self, event: events.ModelClosed) -> None:
+        session = self._model.numbered(event.session)
+        if session is not None:
+            self._session_failed(session, session.engine.closed(event.code, event.reason))
+
+    def _session_failed(self, session: Session | None, failure: SessionFailed) -> None:
+        """A session was lost, or could not be had. What of its speech is with Twilio is heard to the end."""
+        if session is None or self._given_up is not None:
+            return
+        had_the_call = session is self._model.current
+        self._model.failed(session, failure)
+        self._talk.record(
+            "model.lost" if had_the_call else "model.unreachable",
+            code=failure.code,
+            message=failure.message,
+            refused=failure.refused,
+        )
+        if had_the_call:
+            self._talk.session_lost()
+            self._waiting.session_lost()
+        if self._gone is not None:
+            self._end(self._gone[0], caller_gone=True)
+        elif self._closing is not None:
+            self._last_words_lost(self._closing)
+        elif self._model.lost_at is not None and (failure.refused or self._model.lost_too_often):
+            self._give_up(failure)
+
+    def _last_words_lost(self, closing: Closing) -> None:
+        """The model was to say goodbye, and cannot."""
+        if not closing.spoken and self._line.connected and not self._talk.playing:
+            self._talk.say_line(self._lines.closing)
+        closing.spoken = True
+
+    def _give_up(self, failure: SessionFailed) -> None:
+        """There will be no voice model: the caller is told so, and is connected to somebody, if there is
+        anybody."""
+        self._given_up = failure
+        self._model.close()
+        self._line.shut()
+        if not self._line.connected:
+            return
+        self._talk.say_line(self._lines.apology)
+        reason = EndReason.MODEL_REFUSED if failure.refused else EndReason.MODEL_LOST
+        error = {"code": failure.code, "message": failure.message}
+        self._close(reason, spoken=True, error=error)
+
+    def _too_late(self) -> None:
+        self._give_up(self._model.failure or SessionFailed(False, "unreachable", "No session could be had."))
+
+    def _opens_too_slowly(self) -> None:
+        failure = SessionFailed(False, "timeout", "The session was not ready in time.")
+        self._session_failed(self._model.coming or self._model.current, failure)
+
+    def _mind_the_model(self) -> None:
+        """A moment to hand over in, or audio in which there is nothing."""
+        coming = self._model.coming
+        if coming is not None and coming.ready and self._model.lost_at is None and self.quiet:
+            self._handover.take_over()
+        if self._waiting.says_nothing and not self.ended:
+            self._talk.record("model.error", code="silent_audio", message="There is nothing in the audio.")
+            self._talk.silence_cut()
+            self._model.send(self._model.engine.stop_speaking())
+            self._try_again(SessionFailed(False, "silent_audio", "There is nothing in the audio."))
+
+    def _answer_overdue(self) -> None:
+        self._talk.record("model.error", code="no_answer", message="The model has not begun to speak.")
+        self._talk.wait_anew()
+        self._try_again(SessionFailed(False, "no_answer", "The model does not answer."))
+
+    def _response_endless(self) -> None:
+        failure = SessionFailed(False, "endless_response", "A response did not end.")
+        self._session_failed(self._model.current, failure)
 
     # How it ends
 
@@ -294,14 +426,16 @@ class Call:
         self._closing = Closing(reason, self._clock.now + begins, spoken, tool_call_id, error)
 
     def _close_with_words(self, reason: EndReason) -> None:
-        if not self._ready or self._failure is not None:
-            self._end(reason)
+        if not self._model.ready:
+            if self._line.connected:
+                self._talk.say_line(self._lines.closing)
+            self._close(reason, spoken=True)
             return
         self._close(reason, spoken=False)
-        self._send(self._engine.speak(FAREWELLS[reason], purpose="farewell"))
+        self._model.send(self._model.engine.speak(FAREWELLS[reason], purpose="farewell"))
 
     def _mind_the_cost(self) -> None:
-        cost = self._talk.cost()
+        cost = None if self._max_cost is None else self._talk.cost()
         if self._max_cost is None or cost is None or cost < self._max_cost:
             return
         if self._closing is None and self._gone is None:
@@ -314,7 +448,7 @@ class Call:
             return
         self._closing = None
         if closing.tool_call_id is not None:
-            self._send(self._engine.tool_returned(closing.tool_call_id, KEPT_TALKING))
+            self._model.send(self._model.engine.tool_returned(closing.tool_call_id, KEPT_TALKING))
 
     def _end_when_done(self) -> None:
         closing, talk = self._closing, self._talk
@@ -326,33 +460,16 @@ class Call:
         elif talk.settled:
             self._end(closing.reason, error=closing.error)
 
-    def _model_failed(self, failure: SessionFailed) -> None:
-        """The voice model is lost. What of its speech is already with Twilio is heard to the end."""
-        self._failure = failure
-        self._ready = False
-        self._line.shut()
-        self._talk.model_lost()
-        if self._gone is not None:
-            self._end(self._gone[0], caller_gone=True)
-        if self.ended or not self._on_the_line:
-            return
-        self._talk.record("model.lost", code=failure.code, message=failure.message, refused=failure.refused)
-        if self._closing is not None:
-            self._closing.spoken = True
-            return
-        reason = EndReason.MODEL_REFUSED if failure.refused else EndReason.MODEL_LOST
-        self._close(reason, spoken=True, error={"code": failure.code, "message": failure.message})
-
     def _caller_gone(self, reason: EndReason) -> None:
         """Nobody is on the line. What the caller said last may still be on its way to us as text."""
-        if not (self._talk.untranscribed and self._ready and self._on_the_line):
+        if not (self._talk.untranscribed and self._model.ready and self._line.connected):
             self._end(reason, caller_gone=True)
             return
         self._gone = (reason, self._clock.now + self._limits.last_words)
         self._closing = None
         self._line.shut()
         self._talk.cut_unheard()
-        self._send(self._engine.stop_speaking())
+        self._model.send(self._model.engine.stop_speaking())
 
     def _end(
         self, reason: EndReason, *, caller_gone: bool = False, error: dict[str, Any] | None = None
@@ -362,67 +479,66 @@ class Call:
         self._talk.cut_unheard()
         self._talk.take_stock()
         self._out.append(self._talk.totals())
-        self._out.append(CloseModel())
-        self._out.append(EndCall(reason, caller_gone, error))
+        self._model.close()
+        apologised = self._given_up is not None and self._lines.apology.spoken and self._line.connected
+        self._out.append(EndCall(reason, caller_gone, error, apologised))
 
     # Time
 
     def _deadline_passed(self) -> None:
-        now = self._clock.now
-        if self._gone is not None:
-            if now >= self._gone[1]:
-                self._end(self._gone[0], caller_gone=True)
-        elif self._closing is not None and now >= self._closing.until:
-            self._end(self._closing.reason, error=self._closing.error)
-        elif _is_past(self._talk.clear_until, now):
-            self._talk.clear_took_effect()
-        elif _is_past(self._ready_by(), now):
-            self._model_failed(SessionFailed(False, "timeout", "The session was not ready in time."))
-        elif _is_past(self._over_at(), now):
-            self._close_with_words(EndReason.MAX_DURATION)
-        elif _is_past(self._silent_at(), now):
-            self._close_with_words(EndReason.CALLER_SILENT)
-        elif _is_past(self._filler_at(), now):
-            self._tools.fill_silence()
+        for moment, action in self._waits():
+            if moment is not None and self._clock.now >= moment:
+                action()
+                return
 
     def _next_deadline(self) -> float | None:
         if self.ended:
             return None
-        if self._gone is not None:
-            return self._gone[1]
-        waits = [self._talk.clear_until, self._ready_by()]
-        if self._closing is not None:
-            waits.append(self._closing.until)
-        else:
-            waits += [self._over_at(), self._silent_at(), self._filler_at()]
-        return min((wait for wait in waits if wait is not None), default=None)
+        return min((moment for moment, _ in self._waits() if moment is not None), default=None)
 
-    def _ready_by(self) -> float | None:
-        if self._ready or self._opened_at is None or self._failure is not None:
-            return None
-        return self._opened_at + self._limits.session_ready
+    def _waits(self) -> list[tuple[float | None, Callable[[], None]]]:
+        """What is waited for, the most urgent first."""
+        if self._gone is not None:
+            reason, until = self._gone
+            return [(until, lambda: self._end(reason, caller_gone=True))]
+        closing, model, waiting = self._closing, self._model, self._waiting
+        waits: list[tuple[float | None, Callable[[], None]]] = [
+            (self._talk.clear_until, self._talk.clear_took_effect),
+            (self._move_at, self._move_stream),
+            (self._stream_back_by(), lambda: self._end(EndReason.STREAM_LOST)),
+            (self._works_at, self._stream_works),
+        ]
+        if closing is not None:
+            return [(closing.until, lambda: self._end(closing.reason, error=closing.error)), *waits]
+        if self._given_up is not None:
+            return waits
+        return [
+            *waits,
+            (model.ready_by(), self._opens_too_slowly),
+            (model.given_up_at(), self._too_late),
+            (model.retry_due_at(), self._handover.open_another),
+            (model.successor_due_at(), self._handover.open_another),
+            (model.hand_over_by(), self._handover.take_over),
+            (self._over_at(), lambda: self._close_with_words(EndReason.MAX_DURATION)),
+            (self._silent_at(), lambda: self._close_with_words(EndReason.CALLER_SILENT)),
+            (self._filler_at(), self._tools.fill_silence),
+            (waiting.line_due_at(), waiting.say_line),
+            (waiting.answer_due_by(), self._answer_overdue),
+            (waiting.response_done_by(), self._response_endless),
+        ]
+
+    def _stream_back_by(self) -> float | None:
+        return None if self._stream_lost_at is None else self._stream_lost_at + self._limits.stream_back
 
     def _over_at(self) -> float | None:
-        if self._closing is not None or self._clock.answered_at is None:
-            return None
-        return self._clock.answered_at + self._max_seconds
+        answered_at = self._clock.answered_at
+        return None if answered_at is None else answered_at + self._max_seconds
 
     def _silent_at(self) -> float | None:
         talk = self._talk
-        if self._closing is not None or talk.quiet_since is None or not talk.silent or not self._on_the_line:
+        if talk.quiet_since is None or not talk.silent or not self._line.connected or self._tools.any_running:
             return None
-        if self._tools.any_running:
-            return None
-        return talk.quiet_since + self._agent.caller_silent_seconds
+        return None if talk.due_since is not None else talk.quiet_since + self._agent.caller_silent_seconds
 
     def _filler_at(self) -> float | None:
-        if self._closing is not None or not self._ready or not self._on_the_line:
-            return None
-        return self._tools.filler_due_at()
-
-    def _send(self, frames: list[str]) -> None:
-        self._out.extend(SendToModel(frame) for frame in frames)
-
-
-def _is_past(moment: float | None, now: float) -> bool:
-    return moment is not None and now >= moment
+        return self._tools.filler_due_at() if self._model.ready and self._line.connected else None

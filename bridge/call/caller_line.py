@@ -1,14 +1,22 @@
-"""The caller's audio on its way to the model: the same base64 text, spliced into another message."""
+"""The caller's audio on its way to the model: the same base64 text, spliced into another message.
+
+What the model has not understood yet is kept for a while: if its session is lost, the next one hears it.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from bridge.call.engine import Engine
 from bridge.wire import pcmu, twilio
 
 PREROLL_FRAMES = 500
 """Ten seconds are kept while the model is being reached; then the oldest goes."""
+RECENT_FRAMES = 110
+"""2.2 s: a lost session is noticed within two."""
+UTTERANCE_FRAMES = 1500
+"""Half a minute of what the caller says at a stretch."""
 
 
 class CallerLine:
@@ -16,7 +24,14 @@ class CallerLine:
         self._prefix, self._suffix = engine.append_prefix, engine.append_suffix
         self._open = False
         self._shut = False
-        self._kept: deque[str] = deque(maxlen=PREROLL_FRAMES)
+        self._recent: deque[str] = deque(maxlen=PREROLL_FRAMES)
+        """What the model does not have, or may not have understood; the newest last."""
+        self._unsent = 0
+        """How many of them, the newest, were not sent to any session."""
+        self.told = 0
+        """How many of them, the oldest, a session that is to hear the rest was told of otherwise."""
+        self.connected = False
+        """There is a media stream."""
         self._last_media = ""
         self._sent_bytes = 0
 
@@ -29,9 +44,11 @@ class CallerLine:
         self._last_media = text
         if self._open:
             self._sent_bytes += pcmu.payload_bytes(payload)
+            self._recent.append(payload)
             return self._prefix + payload + self._suffix
         if not self._shut:
-            self._kept.append(payload)
+            self._recent.append(payload)
+            self._unsent += 1
         return ""
 
     def open(self) -> list[str]:
@@ -40,15 +57,57 @@ class CallerLine:
         if self._open:
             return []
         self._open = True
-        kept = list(self._kept)
-        self._kept.clear()
-        self._sent_bytes += sum(pcmu.payload_bytes(payload) for payload in kept)
+        self._sent_bytes = sum(pcmu.payload_bytes(payload) for payload in self._recent)
+        kept = list(islice(self._recent, self.told, None))
+        self._unsent = 0
+        if self._recent.maxlen == PREROLL_FRAMES:
+            self._recent = deque(self._recent, maxlen=RECENT_FRAMES)
         return [self._prefix + payload + self._suffix for payload in kept]
+
+    def lost(self) -> None:
+        """The session that heard the caller is gone: all is kept for the next one."""
+        self._open = False
+        if self._recent.maxlen != UTTERANCE_FRAMES:
+            self._recent = deque(self._recent, maxlen=UTTERANCE_FRAMES)
 
     def shut(self) -> None:
         """Nothing is sent any more."""
         self._open, self._shut = False, True
-        self._kept.clear()
+        self._recent.clear()
+
+    def new_stream(self) -> None:
+        """A media stream, whose clock begins at 0."""
+        self._last_media = ""
+        self.connected = True
+
+    # What the model has understood
+
+    def speech_began(self) -> None:
+        """What is said from now on is kept until it is understood."""
+        if self._recent.maxlen != UTTERANCE_FRAMES:
+            self._recent = deque(self._recent, maxlen=UTTERANCE_FRAMES)
+
+    def understood(self, audio_ms: int) -> None:
+        """The model has put into words all that the caller said up to there."""
+        if self._open:
+            self.told = 0
+            self._recent = deque(
+                islice(self._recent, self.frames_until(audio_ms), None), maxlen=RECENT_FRAMES
+            )
+
+    def frames_until(self, audio_ms: int) -> int:
+        """How many of the kept frames lie before that position in the audio sent on this session."""
+        since = max(0, self.sent_ms - audio_ms) // pcmu.FRAME_MS
+        return max(0, len(self._recent) - self._unsent - since)
+
+    def first(self, frames: int) -> list[str]:
+        """The oldest of what is kept."""
+        return list(islice(self._recent, frames))
+
+    def loud(self, frames: int) -> bool:
+        """Somebody seems to have spoken in the last so many frames. Decodes them: not for every day."""
+        newest = islice(reversed(self._recent), frames)
+        return sum(pcmu.is_loud(payload) for payload in newest) * pcmu.FRAME_MS >= LOUD_MS
 
     @property
     def sent_ms(self) -> int:
@@ -60,3 +119,7 @@ class CallerLine:
         """Twilio's clock: where the caller's audio stands. Read from the last frame only when it is asked
         for."""
         return twilio.media_timestamp_ms(self._last_media) or 0
+
+
+LOUD_MS = 100
+"""Of loud frames, for speech."""

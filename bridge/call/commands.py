@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from bridge.call.ending import EndReason
+from bridge.call.engine import ToolRan
 
 
 class SendToPhone(Struct, frozen=True):
@@ -16,14 +17,40 @@ class SendToPhone(Struct, frozen=True):
     text: str
 
 
+class OpenModel(Struct, frozen=True):
+    """Open another session of the voice model. `ModelOpened` or `ModelUnreachable` is expected back."""
+
+    session: int
+    """Its number: 1 is the call's first."""
+    timeout: float
+    """Seconds."""
+
+
 class SendToModel(Struct, frozen=True):
-    """One text frame on the voice model's socket."""
+    """One text frame on a socket of the voice model's."""
 
     text: str
+    session: int
+
+
+class UseModel(Struct, frozen=True):
+    """From now on this session hears the caller, and its audio is the agent's."""
+
+    session: int
 
 
 class CloseModel(Struct, frozen=True):
-    """Close the voice model's socket; billing for it ends here. No ModelClosed is expected back."""
+    """Close the session, or give up opening it; billing for it ends here. No ModelClosed is expected back."""
+
+    session: int
+
+
+class MoveStream(Struct, frozen=True):
+    """Twilio's media socket is gone, or dead: have Twilio open another one, by REST."""
+
+
+class StreamWorks(Struct, frozen=True):
+    """A media stream that was asked for again has carried audio for a while."""
 
 
 class Record(Struct, frozen=True):
@@ -44,6 +71,9 @@ class SaveLine(Struct, frozen=True):
     start_ms: int
     end_ms: int
     interrupted: bool
+    partial: bool = False
+    """The agent is still saying it: so much has been heard."""
+    tool: ToolRan | None = None
 
 
 class SaveTotals(Struct, frozen=True):
@@ -64,6 +94,8 @@ class RunTool(Struct, frozen=True):
     name: str
     arguments: str
     """JSON as the model wrote it; may be broken."""
+    line: SaveLine
+    """To be durable before the tool is started."""
 
 
 class CheckTransfer(Struct, frozen=True):
@@ -86,6 +118,21 @@ class EndCall(Struct, frozen=True):
     transfer_to: str | None = None
     """The caller is to be put through to this destination, and the call goes on without an agent. It ends for
     `reason` only if they are reached; otherwise they come back."""
+    apologised: bool = False
+    """The caller has heard the apology: Twilio need not say it again."""
 
 
-Command = SendToPhone | SendToModel | CloseModel | Record | SaveLine | SaveTotals | RunTool | EndCall
+Command = (
+    SendToPhone
+    | OpenModel
+    | SendToModel
+    | UseModel
+    | CloseModel
+    | MoveStream
+    | StreamWorks
+    | Record
+    | SaveLine
+    | SaveTotals
+    | RunTool
+    | EndCall
+)

@@ -6,29 +6,45 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct
+
 from bridge.call.agent import AgentConfig
 from bridge.call.caller_line import CallerLine
 from bridge.call.clock import CallClock
-from bridge.call.commands import Command, Record, SaveTotals, SendToModel, SendToPhone
+from bridge.call.commands import Command, Record, SaveLine, SaveTotals, SendToPhone
 from bridge.call.cost import cost_of
 from bridge.call.engine import (
     AgentAudioEnded,
     CallerStartedSpeaking,
     CallerStoppedSpeaking,
-    Engine,
+    HistoryItem,
     ItemAdded,
+    ItemReplaced,
     ItemText,
     ModelEvent,
     ModelTrouble,
-    ResponseEnded,
     ResponseStarted,
+    ToolCalled,
+    ToolRan,
     UsageCounted,
 )
 from bridge.call.events import ToolReturned
+from bridge.call.lines import Line
+from bridge.call.past import Past
 from bridge.call.playback import Settled
+from bridge.call.sessions import Sessions
 from bridge.call.speaking import Speaking
 from bridge.call.transcript import Transcript
 from bridge.call.turns import Turns
+from bridge.wire import pcmu
+
+
+class _Unheard(Struct):
+    """Something the caller said that has not come back as text."""
+
+    end_ms: int
+    """In the audio sent on its session."""
+    answered: bool = False
 
 
 class Conversation:
@@ -37,11 +53,12 @@ class Conversation:
     def __init__(
         self,
         agent: AgentConfig,
-        engine: Engine,
+        model: Sessions,
         line: CallerLine,
         clock: CallClock,
         out: list[Command],
         prices: Mapping[str, Decimal],
+        past: Past,
     ) -> None:
         self.caller_speaking = False
         self.response: str | None = None
@@ -52,22 +69,35 @@ class Conversation:
         """Since when nobody has said anything; None: not known yet."""
         self.clear_until: float | None = None
         """By when Twilio must have said that a `clear` took effect."""
-        self.untranscribed: set[str] = set()
-        """What the caller said and has not come back as text."""
-        self.greeted = False
+        self.due_since: float | None = None
+        """Since when it is for the agent to speak, and it does not; None: it is not, or it does."""
+        self.silent_ms = 0
+        """Of the running response, as long as nothing could be heard of it."""
+        self.greeted = bool(past.lines)
+        self.caller_spoke = False
+        self.cut_short = bool(past.lines) and past.lines[-1].partial
+        """The agent was cut by a fault of ours, and has yet to carry on."""
 
         self._transcribes = agent.transcription_model is not None
-        self._engine = engine
+        self._model = model
         self._line = line
         self._clock = clock
         self._out = out
         self._speaking = Speaking()
-        self._transcript = Transcript()
-        self._turns = Turns()
-        self._usage: dict[str, int] = {}
+        self._transcript = Transcript(past.lines)
+        self._turns = Turns(past.turns, past.answer_to_first_audio_ms)
+        self._usage = dict(past.usage)
+        self._caller_item: str | None = None
+        """What the caller is saying."""
+        self._untranscribed: dict[str, _Unheard] = {}
+        self._heard_again = False
+        """The caller was speaking when the session was lost."""
+        self._canned: set[str] = set()
+        self._noted_at = 0.0
         self._prices = prices
         self._voiced = False
         """The running response has been heard from."""
+        self.response_since = 0.0
 
     @property
     def playing(self) -> bool:
@@ -83,6 +113,16 @@ class Conversation:
     def silent(self) -> bool:
         """Nobody speaks: not the caller, and nothing of the agent's is being made or played."""
         return not (self.caller_speaking or self.response is not None or self.playing)
+
+    @property
+    def untranscribed(self) -> bool:
+        """The caller said something that has not come back as text."""
+        return bool(self._untranscribed)
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody would notice if somebody else took over now."""
+        return self.silent and self.settled and self.due_since is None and not self._untranscribed
 
     def unplayed_ms(self) -> int:
         return self._speaking.playback.unplayed_ms(self._line.stream_ms)
@@ -101,6 +141,11 @@ class Conversation:
                 self._out.extend(SendToPhone(frame) for frame in frames)
             case UsageCounted():
                 self._usage_counted(event)
+            case ItemReplaced():
+                self._transcript.replace(event.item_id, event.new_item_id)
+                unheard = self._untranscribed.pop(event.item_id, None)
+                if unheard is not None:
+                    self._untranscribed[event.new_item_id] = unheard
             case ModelTrouble():
                 self.record("model.error", code=event.code, message=event.message)
             case _:
@@ -111,6 +156,7 @@ class Conversation:
     def stream_started(self, stream_sid: str) -> bool:
         """The phone is there: what the agent has said already goes out. True: it has."""
         self.quiet_since = self._clock.now
+        self._line.new_stream()
         frames = self._speaking.stream_started(stream_sid)
         self._out.extend(SendToPhone(frame) for frame in frames)
         return bool(frames)
@@ -118,11 +164,34 @@ class Conversation:
     def agent_audio(self, item_id: str, payload: str) -> tuple[list[str], bool]:
         """Frames for the phone, and whether they are the first of a response."""
         frames = self._speaking.audio(item_id, payload)
+        if self.silent_ms >= 0:
+            self._mind_silence(payload)
         first = not self._voiced and self._speaking.playing
         if first:
             self._voiced = True
             self._turns.agent_spoke(self._clock.now)
+            for unheard in self._untranscribed.values():
+                unheard.answered = True
         return frames, first and bool(frames)
+
+    def _mind_silence(self, payload: str) -> None:
+        """A model may send audio in which there is nothing; once there is something, it is taken at its
+        word."""
+        if pcmu.is_silent(payload):
+            self.silent_ms += pcmu.payload_bytes(payload) // pcmu.BYTES_PER_MS
+        else:
+            self.silent_ms = -1
+            self.due_since = None
+
+    def say_line(self, line: Line) -> None:
+        """Speech from memory, where the model does not speak."""
+        item_id = f"line_{len(self._canned) + 1}"
+        self._canned.add(item_id)
+        self._transcript.canned(item_id, line.text)
+        self._speaking.expect(item_id)
+        frames = self._speaking.audio(item_id, line.payload) + self._speaking.ended(item_id)
+        self._out.extend(SendToPhone(frame) for frame in frames)
+        self.record("agent.line_played", text=line.text)
 
     def first_audio_written(self, now: float) -> None:
         self.spoke_last = self.greeted = True
@@ -142,21 +211,102 @@ class Conversation:
 
     def response_started(self, event: ResponseStarted) -> None:
         self.response, self._voiced = event.response_id, False
+        self.response_since = self._clock.now
+        self.silent_ms = 0
+        self.due()
 
-    def response_ended(self, event: ResponseEnded) -> None:
+    def due(self) -> None:
+        """It is for the agent to speak."""
+        if self.due_since is None:
+            self.due_since = self._clock.now
+
+    def response_ended(self, *, more_to_come: bool) -> None:
+        """`more_to_come`: a tool that it has called runs."""
         self.response, self._voiced = None, False
         self.quiet_since = self._clock.now
+        if not more_to_come:
+            self.due_since = None
 
-    def model_lost(self) -> None:
-        """Nothing more comes; what Twilio has is still being played."""
-        self.response = None
+    def wait_anew(self) -> None:
+        """It is still for the agent to speak; the waiting is counted from now."""
+        self.due_since = self._clock.now
+
+    def silence_cut(self) -> None:
+        """What is being played cannot be heard: away with it."""
+        self.silent_ms = 0
+        self._interrupt()
+        self.due()
+
+    # Sessions and streams come and go
+
+    def session_lost(self) -> None:
+        """Nothing more comes of the model; what Twilio has is still being played."""
+        self.cut_short = self.cut_short or (self.response is not None and self._voiced)
+        if self.response is not None:
+            self.due()
+        self.response, self._voiced = None, False
+        self._speaking.broken()
+        if self._caller_item is not None:
+            self._transcript.forget(self._caller_item)
+            self._heard_again = True
+        self.caller_speaking, self._caller_item = False, None
+        self._line.lost()
+
+    def hear_again(self) -> None:
+        """The caller seems to have said something that nobody took in; it is kept for the next session."""
+        self._heard_again = True
+        self.due()
+
+    def recall(self) -> tuple[list[HistoryItem], bool]:
+        """For the next session: what was said; and whether it will hear, from what is kept, something that
+        the caller has still to be answered.
+
+        What was answered before it came back as text is told as it sounded, for the transcript. What was not
+        answered either is heard again, as it was the first time.
+        """
+        answered = [item_id for item_id, unheard in self._untranscribed.items() if unheard.answered]
+        recalled: dict[str, list[str]] = {}
+        self._line.told = 0
+        if answered:
+            last = self._untranscribed[answered[-1]]
+            self._line.told = frames = self._line.frames_until(last.end_ms)
+            recalled[answered[-1]] = self._line.first(frames)
+            last.end_ms = frames * pcmu.FRAME_MS
+        for item_id in [item_id for item_id in self._untranscribed if item_id not in recalled]:
+            self._heard_again = self._heard_again or item_id not in answered
+            self._transcript.forget(item_id)
+            del self._untranscribed[item_id]
+        heard_again, self._heard_again = self._heard_again, False
+        return self._transcript.history(self._still_heard(), recalled), heard_again
+
+    def _still_heard(self) -> dict[str, str]:
+        """By item, what will have been heard of what the agent is saying."""
+        words: dict[str, str] = {}
         for item in self._speaking.items.values():
-            item.ended = True
+            heard_ms = self._speaking.heard_ms(item, self._line.stream_ms) if item.cut else item.received_ms
+            if item.item_id not in self._canned:
+                words[item.item_id] = self._transcript.words_heard(
+                    item.item_id, heard_ms, item.received_ms, ended=item.ended
+                )
+        return words
+
+    def stream_lost(self) -> bool:
+        """The media socket is gone, with what Twilio had not played. True: the agent was cut."""
+        cut = self._speaking.playing or (self.response is not None and self._voiced)
+        self.cut_unheard()
+        self._speaking.stream_lost()
+        self._line.connected = False
+        self.clear_until = None
+        self.cut_short = self.cut_short or cut
+        return cut
 
     # The caller speaks
 
     def caller_started(self, event: CallerStartedSpeaking) -> None:
         self.caller_speaking = True
+        self._caller_item = event.item_id
+        self.due_since = None
+        self._line.speech_began()
         self._turns.caller_started()
         self._transcript.caller_started(event.item_id, self._session_offset_ms(event.audio_ms))
         if event.interrupts:
@@ -178,12 +328,15 @@ class Conversation:
     def _caller_stopped(self, event: CallerStoppedSpeaking) -> None:
         now = self._clock.now
         self.caller_speaking = self.spoke_last = False
+        self._caller_item = None
+        self.caller_spoke = True
         self.quiet_since = now
+        self.due()
         ended_at = now - max(0, self._line.sent_ms - event.audio_ms) / 1000
         self._turns.caller_stopped(ended_at=ended_at, noticed_at=now, estimated=event.estimated)
         self._transcript.caller_stopped(event.item_id, self._session_offset_ms(event.audio_ms))
         if self._transcribes:
-            self.untranscribed.add(event.item_id)
+            self._untranscribed[event.item_id] = _Unheard(event.audio_ms)
         self.record("caller.stopped_speaking", item_id=event.item_id)
 
     def _session_offset_ms(self, audio_ms: int) -> int:
@@ -199,8 +352,10 @@ class Conversation:
 
     def _item_text(self, event: ItemText) -> None:
         self._transcript.text(event.item_id, event.text, final=event.final, role=event.role)
-        if event.final:
-            self.untranscribed.discard(event.item_id)
+        if event.final and event.role == "caller":
+            unheard = self._untranscribed.pop(event.item_id, None)
+            if unheard is not None and not self._untranscribed and not self.caller_speaking:
+                self._line.understood(unheard.end_ms)
 
     def _usage_counted(self, event: UsageCounted) -> None:
         for kind, count in event.tokens.items():
@@ -214,15 +369,16 @@ class Conversation:
         """The voice model's share so far, US dollars; None: unknown."""
         return cost_of(self._usage, self._prices)
 
-    def tool_called(self, item_id: str) -> None:
-        self._transcript.tool_called(item_id, self._clock.offset_ms())
+    def tool_called(self, event: ToolCalled) -> SaveLine:
+        call = ToolRan(event.tool_call_id, event.name, event.arguments, None)
+        return self._transcript.tool_called(event.item_id, call, self._clock.offset_ms())
 
     def tool_returned(self, item_id: str, name: str, event: ToolReturned) -> None:
         """The operator learns what became of it; what it said is between it and the model."""
         self.quiet_since = self._clock.now
         outcome = "done" if event.ok else "failed" if event.status is None else f"failed, {event.status}"
         line = f"{name}: {outcome} after {event.duration_ms} ms"
-        self._transcript.tool_returned(item_id, line, self._clock.offset_ms())
+        self._transcript.tool_returned(item_id, event.output, line, self._clock.offset_ms())
         self.record(
             "tool.returned",
             name=name,
@@ -237,12 +393,35 @@ class Conversation:
     def mark_returned(self, name: str) -> None:
         settled = self._speaking.playback.mark_returned(name, self._line.stream_ms)
         if settled is None:
+            self._note_progress()
             return
         if settled.cleared:
             self.clear_until = None
         elif not self.caller_speaking:
             self.quiet_since = self._clock.now
+            if self.response is not None:
+                self.due()
         self._count(settled)
+
+    def _note_progress(self) -> None:
+        """How much was heard of what is being said, in case that nobody can say it later."""
+        if self._clock.now - self._noted_at < NOTED_SECONDS:
+            return
+        self._noted_at = self._clock.now
+        pieces = [
+            piece for piece in self._speaking.playback.heard_so_far(self._line.stream_ms) if piece.heard_ms
+        ]
+        item = self._speaking.items.get(pieces[-1].item_id) if pieces else None
+        if item is None or item.cut or item.item_id in self._canned:
+            return
+        if pieces[-1].started_ms is not None:
+            began_ms = self._clock.stream_offset_ms(pieces[-1].started_ms)
+            self._transcript.agent_started(item.item_id, began_ms)
+        heard_ms = item.heard_ms + pieces[-1].heard_ms
+        words = self._transcript.words_heard(item.item_id, heard_ms, item.received_ms, ended=item.ended)
+        line = self._transcript.so_far(item.item_id, words, heard_ms)
+        if line is not None:
+            self._out.append(line)
 
     def clear_took_effect(self) -> None:
         """Or must be taken to have: Twilio does not answer."""
@@ -268,9 +447,10 @@ class Conversation:
     def take_stock(self) -> None:
         """Tells the model and the transcript of the items whose fate is known by now."""
         for item in self._speaking.finished():
-            if item.cut:
-                frames = self._engine.interrupted(item.item_id, item.heard_ms, item.received_ms)
-                self._out.extend(SendToModel(frame) for frame in frames)
+            if item.cut and item.item_id not in self._canned:
+                self._model.send(
+                    self._model.engine.interrupted(item.item_id, item.heard_ms, item.received_ms)
+                )
             self._transcript.agent_heard(item.item_id, item.heard_ms, item.received_ms, ended=item.ended)
         self._out.extend(self._transcript.changes(self._clock.offset_ms()))
 
@@ -278,5 +458,6 @@ class Conversation:
         self._out.append(Record(type_, self._clock.offset_ms(), data))
 
 
+NOTED_SECONDS = 1.0
 CLEAR_SECONDS = 1.0
 """For Twilio to say that a `clear` took effect; then it is taken to have."""

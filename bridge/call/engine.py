@@ -106,6 +106,13 @@ class RemoteToolReturned(Struct, frozen=True):
     """Of HTTP, where that is why it failed."""
 
 
+class ItemReplaced(Struct, frozen=True):
+    """Caller audio that an earlier session had not put into words has its place in this one."""
+
+    item_id: str
+    new_item_id: str
+
+
 class ModelTrouble(Struct, frozen=True):
     """Worth counting and recording, no reason to end the call."""
 
@@ -127,6 +134,7 @@ ModelEvent = (
     | ToolCalled
     | RemoteToolCalled
     | RemoteToolReturned
+    | ItemReplaced
     | ModelTrouble
 )
 
@@ -138,15 +146,50 @@ class AgentAudio(Struct, frozen=True):
     payload: str
 
 
+class Said(Struct, frozen=True):
+    """Something said earlier on the call. Of the agent: as much as the caller heard."""
+
+    role: str
+    """`caller` or `agent`."""
+    text: str
+
+
+class Heard(Struct, frozen=True):
+    """Something the caller said that never came back as text, as it sounded."""
+
+    item_id: str
+    """By which the transcript knows it."""
+    payloads: list[str]
+    """Mu-law, base64."""
+
+
+class ToolRan(Struct, frozen=True):
+    tool_call_id: str
+    name: str
+    arguments: str
+    """JSON as the model wrote it; may be broken."""
+    output: str | None
+    """None: it still runs."""
+
+
+HistoryItem = Said | Heard | ToolRan
+
+
 class Engine(Protocol):
     """One session of a voice model. Methods that return text return frames to send, in order."""
 
     append_prefix: str
     append_suffix: str
     """Caller audio is sent as prefix + base64 + suffix."""
+    session_seconds: float | None
+    """After so long a session ends by itself, whatever is being said; None: it does not."""
 
-    def opened(self) -> list[str]:
-        """The socket is open: what to send first."""
+    def opened(self, *, opening: bool) -> list[str]:
+        """The socket is open: what to send first. `opening`: the greeting is still to be given."""
+        ...
+
+    def seed(self, history: list[HistoryItem]) -> list[str]:
+        """The session is ready and takes the call over: what was said and done before, in order."""
         ...
 
     def audio(self, text: str) -> AgentAudio | None:
@@ -168,8 +211,9 @@ class Engine(Protocol):
     def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
         """Ask the model to speak, when it next can: `greeting` (dropped when the caller was first), `tools`
         (dropped when the model has seen the results anyway), `filler` (while a tool runs; dropped when
-        anything else is said), `retry`, `farewell`. Any other purpose has words that are said exactly as they
-        are given. A later wish replaces one of the same purpose."""
+        anything else is said), `answer`, `retry`, `resume` (after a break; all three dropped when the model
+        speaks by itself), `farewell`. Any other purpose has words that are said exactly as they are given. A
+        later wish replaces one of the same purpose."""
         ...
 
     def interrupted(self, item_id: str, heard_ms: int, received_ms: int) -> list[str]:

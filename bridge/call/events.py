@@ -7,13 +7,19 @@ from msgspec import Struct
 from bridge.call.ending import EndReason
 
 
+class Prepared(Struct, frozen=True):
+    """A place is held for the call: the voice model's first session may be opened."""
+
+
 class Answered(Struct, frozen=True):
-    """The TwiML that answers the call was returned: offsets count from here, the greeting may be asked
+    """The TwiML that answers the call was returned: offsets count from there, the greeting may be asked
     for."""
+
+    seconds_ago: float = 0.0
 
 
 class StreamStarted(Struct, frozen=True):
-    """Twilio's `start`: the caller is on the line. At most once for an attach."""
+    """Twilio's `start`: the caller is on the line, for the first time or again."""
 
     stream_sid: str
 
@@ -29,24 +35,35 @@ class DtmfReceived(Struct, frozen=True):
 
 
 class StreamEnded(Struct, frozen=True):
-    """The media socket is gone. `stopped`: Twilio said `stop` first."""
+    """The media socket is gone. `stopped`: Twilio said `stop` first. `silent`: nothing had come for so long
+    that we closed it; Twilio may not know."""
 
     stopped: bool
+    silent: bool = False
+
+
+class StreamOffered(Struct, frozen=True):
+    """Twilio has asked what comes next, and was told to open another media stream."""
 
 
 class ModelOpened(Struct, frozen=True):
     """The voice model's socket is open; nothing was sent on it yet."""
+
+    session: int = 1
+    """As the `OpenModel` that it answers has numbered it; so in all that the model's sockets tell."""
 
 
 class ModelSaid(Struct, frozen=True):
     """A message of the voice model that `agent_audio` did not take."""
 
     text: str
+    session: int = 1
 
 
 class ModelClosed(Struct, frozen=True):
     code: int
     reason: str
+    session: int = 1
 
 
 class ModelUnreachable(Struct, frozen=True):
@@ -55,6 +72,7 @@ class ModelUnreachable(Struct, frozen=True):
     refused: bool
     code: str
     message: str
+    session: int = 1
 
 
 class HangUpRequested(Struct, frozen=True):
@@ -113,11 +131,13 @@ class DeadlinePassed(Struct, frozen=True):
 
 
 Event = (
-    Answered
+    Prepared
+    | Answered
     | StreamStarted
     | MarkReturned
     | DtmfReceived
     | StreamEnded
+    | StreamOffered
     | ModelOpened
     | ModelSaid
     | ModelClosed

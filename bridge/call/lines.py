@@ -12,6 +12,8 @@ class Line(Struct, frozen=True):
     text: str
     payload: str
     """Mu-law, 8 kHz, base64; whole frames of 20 ms."""
+    spoken: bool = False
+    """It is speech; False: a mere sound."""
 
 
 def _silence(text: str) -> Line:

@@ -18,6 +18,8 @@ class AgentItem(Struct):
     heard_ms: int = 0
     ended: bool = False
     """The model has said all of it."""
+    broken: bool = False
+    """The model was lost on the way: no more of it comes."""
     cut: bool = False
     """The caller interrupted it: what still comes of it is dropped."""
 
@@ -90,6 +92,21 @@ class Speaking:
         media, mark = self._stream.media(payload), self._stream.mark(after)
         return [media, mark] if before is None else [self._stream.mark(before), media, mark]
 
+    def broken(self) -> None:
+        """The model is lost: no more comes of anything."""
+        for item in self.items.values():
+            item.broken = True
+
+    def stream_lost(self) -> None:
+        """Twilio's buffer is gone; the next stream has its own."""
+        self._stream = None
+        self.playback = Playback()
+
+    def heard_ms(self, item: AgentItem, stream_ms: int) -> int:
+        """Of an item, by now."""
+        pieces = self.playback.heard_so_far(stream_ms)
+        return item.heard_ms + sum(piece.heard_ms for piece in pieces if piece.item_id == item.item_id)
+
     def interrupt(self) -> list[str]:
         """The caller speaks: everything not yet heard is cut. Frames that empty Twilio's buffer, if there is
         anything in it."""
@@ -121,4 +138,4 @@ class Speaking:
     def _is_over(self, item: AgentItem) -> bool:
         if item.cut:
             return not self.playback.clearing
-        return item.ended and not self.playing
+        return (item.ended or item.broken) and not self.playing

@@ -6,11 +6,12 @@ from msgspec import Struct
 
 from bridge.call.agent import AgentConfig
 from bridge.call.clock import CallClock
-from bridge.call.commands import Command, RunTool, SendToModel
+from bridge.call.commands import Command, RunTool
 from bridge.call.conversation import Conversation
-from bridge.call.engine import Engine, ToolCalled
+from bridge.call.engine import ToolCalled
 from bridge.call.events import ToolReturned
 from bridge.call.limits import CallLimits
+from bridge.call.sessions import Sessions
 from bridge.call.tools import FunctionTool
 
 MAX_RUNNING = 16
@@ -32,7 +33,7 @@ class ToolCalls:
     def __init__(
         self,
         agent: AgentConfig,
-        engine: Engine,
+        model: Sessions,
         talk: Conversation,
         clock: CallClock,
         out: list[Command],
@@ -40,11 +41,18 @@ class ToolCalls:
     ) -> None:
         self._tools = {tool.name: tool for tool in agent.tools if isinstance(tool, FunctionTool)}
         self._running: dict[str, _Running] = {}
-        self._engine = engine
+        self._model = model
         self._talk = talk
         self._clock = clock
         self._out = out
         self._limits = limits
+
+        self.filler_asked_at: float | None = None
+
+    @property
+    def any_unfilled(self) -> bool:
+        """The model is yet to be asked to say something about one that runs."""
+        return self._unfilled() is not None
 
     @property
     def any_running(self) -> bool:
@@ -64,8 +72,8 @@ class ToolCalls:
             self._go_on(response_id)
         else:
             self._running[event.tool_call_id] = _Running(tool, event.item_id, response_id, self._clock.now)
-            self._talk.tool_called(event.item_id)
-            self._out.append(RunTool(event.tool_call_id, event.name, event.arguments))
+            line = self._talk.tool_called(event)
+            self._out.append(RunTool(event.tool_call_id, event.name, event.arguments, line))
 
     def returned(self, event: ToolReturned, *, listens: bool, goes_on: bool) -> None:
         """`listens`: the model is there to be told. `goes_on`: it may speak about it, too."""
@@ -75,15 +83,16 @@ class ToolCalls:
         self._talk.tool_returned(running.item_id, running.tool.name, event)
         if listens:
             self._answer(event.tool_call_id, event.output)
-        if listens and goes_on:
+        if goes_on:
             self._go_on(running.response_id)
 
     def _answer(self, tool_call_id: str, output: str) -> None:
-        self._send(self._engine.tool_returned(tool_call_id, output))
+        self._model.send(self._model.engine.tool_returned(tool_call_id, output))
 
     def _go_on(self, response_id: str | None) -> None:
         if all(running.response_id != response_id for running in self._running.values()):
-            self._send(self._engine.speak(None, purpose="tools"))
+            self._talk.due()
+            self._model.send(self._model.engine.speak(None, purpose="tools"))
 
     # While they run
 
@@ -98,12 +107,10 @@ class ToolCalls:
         kept = self._unfilled()
         if kept is not None:
             kept.filled = True
-            self._send(self._engine.speak(kept.tool.say_while_running, purpose="filler"))
+            self.filler_asked_at = self._clock.now
+            self._model.send(self._model.engine.speak(kept.tool.say_while_running, purpose="filler"))
 
     def _unfilled(self) -> _Running | None:
         """The one that was called first."""
         wanted = (one for one in self._running.values() if one.tool.say_while_running and not one.filled)
         return next(wanted, None)
-
-    def _send(self, frames: list[str]) -> None:
-        self._out.extend(SendToModel(frame) for frame in frames)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from bridge.call.commands import Record, SaveLine
+from bridge.call.engine import Heard, HistoryItem, Said, ToolRan
+from bridge.call.past import RESULT_UNKNOWN, PastLine
 
 _MS_PER_CHARACTER = 65
 """How long speech takes, about; used only for an item whose audio never came to its end."""
@@ -26,6 +30,9 @@ def heard_words(text: str, heard_ms: int, spoken_ms: int) -> str:
     return said
 
 
+INAUDIBLE = "[inaudible]"
+
+
 class _Line(Struct):
     item_id: str
     role: str
@@ -34,17 +41,43 @@ class _Line(Struct):
     start_ms: int | None = None
     end_ms: int | None = None
     interrupted: bool = False
-    dirty: bool = False
     told: bool = False
     """`transcript.line` was recorded."""
+    canned: bool = False
+    """Said by the bridge, not by the model."""
+    tool: ToolRan | None = None
+
+    @property
+    def happened(self) -> HistoryItem | None:
+        if self.tool is not None:
+            return self.tool
+        if self.canned or not self.text or self.text == INAUDIBLE or not self.text_is_final:
+            return None
+        return Said(self.role, self.text)
 
 
 class Transcript:
     """Collects lines; `changes()` says what is new since the last time it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, past: Sequence[PastLine] = ()) -> None:
         self._order: list[str] = []
         self._lines: dict[str, _Line] = {}
+        self._dirty: set[str] = set()
+        for line in past:
+            self._remember(line)
+
+    def _remember(self, past: PastLine) -> None:
+        line = _Line(past.item_id, past.role, past.text, True, past.start_ms, past.end_ms, past.interrupted)
+        line.told, line.tool = not past.partial, past.tool
+        if past.partial:
+            line.interrupted = True
+            self._dirty.add(line.item_id)
+        if past.tool is not None and past.tool.output is None:
+            self._finish_tool(line, RESULT_UNKNOWN, f"{past.tool.name}: result unknown", past.end_ms)
+        self._order.append(line.item_id)
+        self._lines[line.item_id] = line
+
+    # Places
 
     def place(self, item_id: str, previous_item_id: str | None, role: str) -> None:
         """An item takes its place behind another one; behind the last where that one is not known."""
@@ -57,16 +90,38 @@ class Transcript:
             line.role = role
         if previous_item_id in self._order:
             index = self._order.index(previous_item_id) + 1
-            for later in self._order[index:]:
-                self._lines[later].dirty = True
+            self._dirty.update(self._order[index:])
             self._order.insert(index, item_id)
         else:
             self._order.append(item_id)
+        self._dirty.add(item_id)
+
+    def forget(self, item_id: str) -> None:
+        """It never came back as text, and another session will hear it anew."""
+        self._lines.pop(item_id, None)
+        self._dirty.discard(item_id)
+        if item_id in self._order:
+            index = self._order.index(item_id)
+            del self._order[index]
+            self._dirty.update(self._order[index:])
+
+    def replace(self, item_id: str, new_item_id: str) -> None:
+        """Another session knows the item by another id."""
+        line = self._lines.pop(item_id, None)
+        if line is None or new_item_id in self._lines:
+            return
+        line.item_id = new_item_id
+        self._lines[new_item_id] = line
+        if item_id in self._order:
+            self._order[self._order.index(item_id)] = new_item_id
+            self._dirty.add(new_item_id)
 
     def _line(self, item_id: str, role: str) -> _Line:
         if item_id not in self._lines:
             self.place(item_id, None, role)
         return self._lines[item_id]
+
+    # Words and times
 
     def caller_started(self, item_id: str, start_ms: int) -> None:
         """Known before the item has its place in the chain, which `place` gives it."""
@@ -76,7 +131,7 @@ class Transcript:
     def caller_stopped(self, item_id: str, end_ms: int) -> None:
         line = self._lines.setdefault(item_id, _Line(item_id, "caller"))
         line.end_ms = end_ms
-        line.dirty = True
+        self._dirty.add(item_id)
 
     def text(self, item_id: str, text: str | None, *, final: bool, role: str) -> None:
         """Words as they become known; None: the caller's speech could not be written down."""
@@ -84,17 +139,23 @@ class Transcript:
         if line.told:
             return
         if text is None:
-            line.text, line.text_is_final = "[inaudible]", True
+            line.text, line.text_is_final = INAUDIBLE, True
         else:
             line.text = text if final else line.text + text
             line.text_is_final = final
-        line.dirty = line.dirty or line.text_is_final
+        if line.text_is_final:
+            self._dirty.add(item_id)
+
+    def canned(self, item_id: str, text: str) -> None:
+        """The bridge speaks for the agent."""
+        line = self._line(item_id, "agent")
+        line.text, line.text_is_final, line.canned = text, True, True
 
     def agent_started(self, item_id: str, start_ms: int) -> None:
         line = self._line(item_id, "agent")
         if line.start_ms is None:
             line.start_ms = start_ms
-            line.dirty = True
+            self._dirty.add(item_id)
 
     def agent_heard(self, item_id: str, heard_ms: int, spoken_ms: int, *, ended: bool) -> None:
         """The item's fate is settled: of `spoken_ms` received, the caller heard `heard_ms`.
@@ -105,47 +166,92 @@ class Transcript:
         if line.interrupted:
             return
         line.end_ms = (line.start_ms or 0) + heard_ms
-        whole_ms = spoken_ms if ended else max(spoken_ms, len(line.text) * _MS_PER_CHARACTER)
         line.interrupted = heard_ms < spoken_ms or not ended
         if line.interrupted:
-            line.text = heard_words(line.text, heard_ms, whole_ms)
+            line.text = self.words_heard(item_id, heard_ms, spoken_ms, ended=ended)
             line.text_is_final = True
-        line.dirty = True
+        self._dirty.add(item_id)
 
-    def tool_called(self, item_id: str, start_ms: int) -> None:
-        """It stands where it was called; its line is written when it has returned."""
+    def words_heard(self, item_id: str, heard_ms: int, spoken_ms: int, *, ended: bool) -> str:
+        """What of the words that are known so far fits into what was heard."""
+        text = self._line(item_id, "agent").text
+        whole_ms = spoken_ms if ended else max(spoken_ms, len(text) * _MS_PER_CHARACTER)
+        return heard_words(text, heard_ms, whole_ms)
+
+    def tool_called(self, item_id: str, call: ToolRan, start_ms: int) -> SaveLine:
+        """It stands where it was called. Returns the line to save before the tool is started."""
         self.place(item_id, None, "tool")
-        self._lines[item_id].start_ms = start_ms
+        line = self._lines[item_id]
+        line.start_ms, line.tool = start_ms, call
+        self._dirty.discard(item_id)
+        position, text = self._order.index(item_id), f"{call.name}: running"
+        return SaveLine(item_id, position, "tool", text, start_ms, start_ms, False, tool=call)
 
-    def tool_returned(self, item_id: str, outcome: str, end_ms: int) -> None:
-        line = self._line(item_id, "tool")
-        line.text, line.text_is_final, line.end_ms, line.dirty = outcome, True, end_ms, True
+    def tool_returned(self, item_id: str, output: str, outcome: str, end_ms: int) -> None:
+        self._finish_tool(self._line(item_id, "tool"), output, outcome, end_ms)
+
+    def _finish_tool(self, line: _Line, output: str, outcome: str, end_ms: int) -> None:
+        line.text, line.text_is_final, line.end_ms = outcome, True, end_ms
+        if line.tool is not None:
+            line.tool = ToolRan(line.tool.tool_call_id, line.tool.name, line.tool.arguments, output)
+        line.told = False
+        self._dirty.add(line.item_id)
+
+    # What was said, for another session and for people
+
+    def history(
+        self, still_heard: dict[str, str], recalled: dict[str, list[str]], *, without: str | None = None
+    ) -> list[HistoryItem]:
+        """`still_heard`: what will have been heard, by then, of what the agent is saying now. `recalled`: the
+        sound of what never came back as text."""
+        items: list[HistoryItem] = []
+        for item_id in self._order:
+            line = self._lines[item_id]
+            if item_id in recalled:
+                items.append(Heard(item_id, recalled[item_id]))
+            elif item_id in still_heard:
+                if still_heard[item_id]:
+                    items.append(Said("agent", still_heard[item_id]))
+            elif line.happened is not None and item_id != without:
+                items.append(line.happened)
+        return items
+
+    def so_far(self, item_id: str, text: str, heard_ms: int) -> SaveLine | None:
+        """A line for something that the agent is still saying: if all else is lost, this much was heard."""
+        line = self._lines.get(item_id)
+        if line is None or not text or line.start_ms is None or item_id not in self._order:
+            return None
+        position, end_ms = self._order.index(item_id), line.start_ms + heard_ms
+        return SaveLine(item_id, position, "agent", text, line.start_ms, end_ms, False, partial=True)
 
     def changes(self, now_ms: int) -> list[SaveLine | Record]:
         """Lines to save, and those that have become final. `now_ms`: offset from the answer."""
+        if not self._dirty:
+            return []
         out: list[SaveLine | Record] = []
         for position, item_id in enumerate(self._order):
             line = self._lines[item_id]
-            if not line.dirty or not line.text_is_final:
+            if item_id not in self._dirty or not line.text_is_final:
                 continue
-            line.dirty = False
-            start_ms = now_ms if line.start_ms is None else line.start_ms
-            end_ms = start_ms if line.end_ms is None else max(start_ms, line.end_ms)
-            out.append(SaveLine(item_id, position, line.role, line.text, start_ms, end_ms, line.interrupted))
-            if line.text and line.end_ms is not None and not line.told:
-                line.told = True
-                out.append(
-                    Record(
-                        "transcript.line",
-                        now_ms,
-                        {
-                            "item_id": item_id,
-                            "role": line.role,
-                            "text": line.text,
-                            "start_ms": start_ms,
-                            "end_ms": end_ms,
-                            "interrupted": line.interrupted,
-                        },
-                    )
-                )
+            self._dirty.discard(item_id)
+            out.extend(self._change(line, position, now_ms))
         return out
+
+    def _change(self, line: _Line, position: int, now_ms: int) -> list[SaveLine | Record]:
+        start_ms = now_ms if line.start_ms is None else line.start_ms
+        end_ms = start_ms if line.end_ms is None else max(start_ms, line.end_ms)
+        saved = SaveLine(
+            line.item_id, position, line.role, line.text, start_ms, end_ms, line.interrupted, tool=line.tool
+        )
+        if not line.text or line.end_ms is None or line.told:
+            return [saved]
+        line.told = True
+        data = {
+            "item_id": line.item_id,
+            "role": line.role,
+            "text": line.text,
+            "start_ms": start_ms,
+            "end_ms": end_ms,
+            "interrupted": line.interrupted,
+        }
+        return [saved, Record("transcript.line", now_ms, data)]

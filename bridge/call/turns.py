@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -35,10 +36,10 @@ def percentile(values: list[float], share: float) -> float:
 
 
 class Turns:
-    def __init__(self) -> None:
+    def __init__(self, past: Sequence[Turn] = (), answer_to_first_audio_ms: int | None = None) -> None:
         self._waiting: _Waiting | None = None
-        self._turns: list[Turn] = []
-        self._answer_to_first_audio_ms: int | None = None
+        self._turns = list(past)
+        self._answer_to_first_audio_ms = answer_to_first_audio_ms
 
     def caller_stopped(self, *, ended_at: float, noticed_at: float, estimated: bool) -> None:
         self._waiting = _Waiting(min(ended_at, noticed_at), noticed_at, estimated)

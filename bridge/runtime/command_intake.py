@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.ending import EndReason
+from bridge.runtime.moves import Moves
 from database import call_commands
 from database.models import CallCommand
 from database.notifications import CALL_COMMANDS, News, Notifications
@@ -27,6 +28,9 @@ log = structlog.get_logger(__name__)
 class Holder(Protocol):
     """Has live calls."""
 
+    @property
+    def full(self) -> bool: ...
+    def offered(self, call_id: str) -> bool: ...
     def holds(self, call_id: str) -> bool: ...
     def held_lately(self) -> Collection[str]: ...
     def hang_up(self, call_id: str, reason: EndReason) -> bool: ...
@@ -36,10 +40,14 @@ class Holder(Protocol):
 
 
 class CommandIntake:
-    def __init__(self, database: Database, notifications: Notifications, holder: Holder) -> None:
+    def __init__(
+        self, database: Database, notifications: Notifications, holder: Holder, moves: Moves
+    ) -> None:
         self._database = database
         self._notifications = notifications
         self._holder = holder
+        self._moves = moves
+        self._taking: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -52,6 +60,10 @@ class CommandIntake:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        for task in list(self._taking):
+            task.cancel()
+        if self._taking:
+            await asyncio.wait(self._taking)
 
     async def _run(self) -> None:
         with self._notifications.listen(CALL_COMMANDS) as news:
@@ -64,16 +76,21 @@ class CommandIntake:
         loop = asyncio.get_running_loop()
         look_again_at = loop.time() + POLL_SECONDS
         while await news.wait(look_again_at - loop.time()):
-            if news.concerns(self._holder.held_lately()):
+            if news.concerns(self._holder.held_lately()) or news.concerns({call_commands.TAKE_OVER}):
                 return
 
     async def _take_all(self, news: News) -> None:
         ours = self._holder.held_lately()
-        if not ours:
+        if not ours and self._holder.full:
             return
+        taken: list[Coroutine[Any, Any, None]] = []
         try:
-            waiting = await call_commands.waiting(self._database)
-            await asyncio.gather(*(self._take(command) for command in waiting if command.call_id in ours))
+            for command in await call_commands.waiting(self._database):
+                if command.call_id in ours:
+                    taken.append(self._take(command))
+                elif command.command == call_commands.TAKE_OVER and not self._holder.full:
+                    taken.append(self._take_over(command))
+            await asyncio.gather(*taken)
         except (OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("commands_not_read", error=type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
@@ -88,8 +105,21 @@ class CommandIntake:
         elif command.command == call_commands.LET_GO:
             if self._holder.let_go(call_id, int(command.data["attach_number"])):
                 await call_commands.acknowledge(self._database, command.id)
+        elif command.command == call_commands.OFFERED:
+            if self._holder.offered(call_id):
+                await call_commands.acknowledge(self._database, command.id)
+        elif command.command == call_commands.TAKE_OVER:
+            return  # whoever asks for it cannot be the one to do it
         elif self._holder.holds(call_id) and await call_commands.acknowledge(self._database, command.id):
             self._carry_out(call_id, command.command, command.data)
+
+    async def _take_over(self, command: CallCommand) -> None:
+        """Any process may; the first one does."""
+        if await call_commands.acknowledge(self._database, command.id):
+            work = self._moves.take(command.call_id, quiet=bool(command.data.get("quiet")))
+            task = asyncio.create_task(work, name=f"take_{command.call_id}")
+            self._taking.add(task)
+            task.add_done_callback(self._taking.discard)
 
     def _carry_out(self, call_id: str, command: str, data: dict[str, Any]) -> None:
         match command:

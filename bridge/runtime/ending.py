@@ -39,12 +39,9 @@ async def end_call(
     """Carry it out. Returns whether the call is over, rather than going on with an apology."""
     reason = await _commit(database, live.call_id, ending)
     apology = reason in APOLOGISE and live.answered_at is not None
-    if reason is EndReason.STREAM_LOST:
-        # Twilio has noticed too, and asks after-stream by itself.
-        live.close_legs()
-        return False
+    words = "" if ending.apologised else twiml.APOLOGY
     told = ending.caller_gone or await _tell_twilio(
-        twilio, call_sid, twiml.apologise(fallback_number) if apology else None
+        twilio, call_sid, twiml.apologise(fallback_number, words=words) if apology else None
     )
     if not told:
         counters.endings_left_to_after_stream += 1

@@ -33,3 +33,12 @@ class Leg(Protocol):
     def close(self, code: int = 1000) -> None:
         """Begin to close, after what was sent; whoever reads learns of the end as of any other."""
         ...
+
+
+class StreamLeg(Leg, Protocol):
+    """The phone's: a media stream."""
+
+    @property
+    def silent(self) -> bool:
+        """It was ended because nothing had come for too long: the other side may not know."""
+        ...

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from bridge.call.commands import (
     CloseModel,
     Command,
     EndCall,
+    MoveStream,
+    OpenModel,
     Record,
     RunTool,
     SaveLine,
     SaveTotals,
     SendToModel,
     SendToPhone,
+    StreamWorks,
+    UseModel,
 )
 from bridge.call.ending import EndReason
 from bridge.call.events import (
@@ -37,13 +42,16 @@ from bridge.call.events import (
     ModelOpened,
     ModelSaid,
     ModelUnreachable,
+    Prepared,
     StreamEnded,
+    StreamOffered,
     StreamStarted,
     ToolReturned,
 )
 from bridge.runtime.counters import Counters
-from bridge.runtime.legs import Leg
+from bridge.runtime.legs import Leg, StreamLeg
 from bridge.wire import twilio
+from database import journal
 from database.journal import Entry, EventEntry, LineEntry, TotalsEntry
 
 log = structlog.get_logger(__name__)
@@ -56,15 +64,30 @@ class DrivenCall(Protocol):
     def deadline(self) -> float | None: ...
     @property
     def first_audio_pending(self) -> bool: ...
+    @property
+    def quiet(self) -> bool: ...
     def handle(self, event: Event, now: float) -> list[Command]: ...
     def caller_audio(self, text: str) -> str | None: ...
     def agent_audio(self, text: str, now: float) -> Sequence[str] | None: ...
     def first_audio_written(self, now: float) -> list[Command]: ...
 
 
-class LiveCall:
-    """`on_end` is called once, when the call wants to be ended. Afterwards only tools still return."""
+class Deeds(Protocol):
+    """What a live call has others do, which takes longer than it may."""
 
+    def open_model(self, live: LiveCall, command: OpenModel) -> None:
+        """`model_opened` or `model_unreachable` is called in the end."""
+        ...
+
+    def move_stream(self, live: LiveCall) -> None: ...
+    def run_tool(self, live: LiveCall, command: RunTool) -> None: ...
+
+    def end_call(self, live: LiveCall, command: EndCall) -> None:
+        """Called once. Afterwards only tools still return."""
+        ...
+
+
+class LiveCall:
     def __init__(
         self,
         call_id: str,
@@ -72,34 +95,77 @@ class LiveCall:
         *,
         journal: Callable[[Entry], None],
         counters: Counters,
-        on_end: Callable[[LiveCall, EndCall], None],
-        on_tool: Callable[[LiveCall, RunTool], None],
+        deeds: Deeds,
+        attach_number: int = 0,
     ) -> None:
         self.call_id = call_id
         self.answered_at: dt.datetime | None = None
-        self.phone: Leg | None = None
+        self.attach_number = attach_number
+        """Of the media stream that is here, or of the last one before the one to come."""
+        self.leaving = False
+        """Another process takes the call over: a `stop` is no hang-up."""
+        self.phone: StreamLeg | None = None
         self.model: Leg | None = None
+        """Of the session that has the call."""
         self.ending: EndCall | None = None
         self.recorded_part: int | None = None
         """What the media stream that is here is recorded as; None: it is not."""
         self._call = call
         self._journal = journal
         self._counters = counters
-        self._on_end = on_end
-        self._on_tool = on_tool
+        self._deeds = deeds
+        self._models: dict[int, Leg] = {}
+        """Open sockets of the voice model's, by their sessions' numbers."""
+        self._used_model = 0
+        self._unwanted: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._stopped = False
+        self._quiet_moment: asyncio.Event | None = None
+        self.model_used = asyncio.Event()
+        """A session of the voice model has the call."""
         self.phone_gone = asyncio.Event()
         self.phone_gone.set()
 
+    @property
+    def quiet(self) -> bool:
+        """Nobody would notice if another process had the call from now on."""
+        return self._call.quiet
+
+    def quiet_moment(self) -> asyncio.Event:
+        """Is set when nobody would notice, and when the call ends."""
+        self._quiet_moment = asyncio.Event()
+        self._look_for_quiet()
+        return self._quiet_moment
+
+    def _look_for_quiet(self) -> None:
+        if self._quiet_moment is not None and (self.ending is not None or self._call.quiet):
+            self._quiet_moment.set()
+
+    @property
+    def open_sessions(self) -> Collection[int]:
+        return self._models.keys()
+
+    def prepare(self) -> None:
+        """Begin to open the voice model's session."""
+        self._handle(Prepared())
+
     # What the phone says.
 
-    def stream_started(self, phone: Leg, stream_sid: str) -> None:
+    def stream_started(self, phone: StreamLeg, stream_sid: str) -> None:
+        if self.phone is not None:
+            old = self.phone
+            self.phone_ended(old)
+            old.close()
         self.phone = phone
+        self._stopped = False
         self.phone_gone.clear()
         self._handle(StreamStarted(stream_sid))
+
+    def stream_offered(self) -> None:
+        """Twilio was told to open another media stream."""
+        self._handle(StreamOffered())
 
     def phone_texts(self, texts: list[str]) -> None:
         """What one read of the media socket held; what it leads to is written at once."""
@@ -130,35 +196,41 @@ class LiveCall:
             case None:
                 self._counters.phone_messages_malformed += 1
 
-    def phone_ended(self) -> None:
-        """The media socket is gone."""
-        phone, self.phone = self.phone, None
-        if phone is not None:
-            self.phone_gone.set()
-            self._counters.agent_frames_dropped += phone.dropped
-            self._counters.phone_messages_malformed += phone.malformed
-            self._handle(StreamEnded(stopped=self._stopped))
+    def phone_ended(self, phone: StreamLeg) -> None:
+        """That media socket is gone; another one may have taken its place."""
+        if phone is not self.phone:
+            return
+        self.phone = None
+        self.phone_gone.set()
+        self._counters.agent_frames_dropped += phone.dropped
+        self._counters.phone_messages_malformed += phone.malformed
+        if not self.leaving:
+            self._handle(StreamEnded(stopped=self._stopped, silent=phone.silent))
 
     # What the model says.
 
-    def model_opened(self, model: Leg) -> None:
-        self.model = model
+    def model_opened(self, session: int, model: Leg) -> bool:
+        """False: it is no longer wanted."""
+        if self.ending is not None or session in self._unwanted:
+            return False
+        self._models[session] = model
         self._counters.model_sessions_opened += 1
-        self._handle(ModelOpened())
+        self._handle(ModelOpened(session))
+        return True
 
-    def model_unreachable(self, *, refused: bool, code: str, message: str) -> None:
-        self._handle(ModelUnreachable(refused=refused, code=code, message=message))
+    def model_unreachable(self, session: int, *, refused: bool, code: str, message: str) -> None:
+        self._handle(ModelUnreachable(refused, code, message, session))
 
-    def model_texts(self, texts: list[str]) -> None:
-        """What one read of the model's socket held."""
+    def model_texts(self, session: int, texts: list[str]) -> None:
+        """What one read of a socket of the model's held."""
         now = self._loop.time()
         try:
             for text in texts:
                 if self.ending is not None:
                     break
-                frames = self._call.agent_audio(text, now)
+                frames = self._call.agent_audio(text, now) if session == self._used_model else None
                 if frames is None:
-                    self._do(self._call.handle(ModelSaid(text), now))
+                    self._do(self._call.handle(ModelSaid(text, session), now))
                 elif self.phone is not None:
                     for frame in frames:
                         self.phone.send(frame)
@@ -166,17 +238,18 @@ class LiveCall:
         except Exception as error:
             self._broken(error)
 
-    def model_closed(self, code: int, reason: str) -> None:
-        """The model ended its session; one that we close is not reported."""
-        self._count_model()
-        self._handle(ModelClosed(code, reason))
+    def model_closed(self, session: int, code: int, reason: str) -> None:
+        """The model ended a session, or it broke; one that we close is not reported."""
+        self._forget_model(session)
+        self._handle(ModelClosed(code, reason, session))
 
     # What others say.
 
     def answered(self, at: dt.datetime) -> None:
         if self.answered_at is None:
             self.answered_at = at
-            self._handle(Answered())
+            seconds_ago = (dt.datetime.now(dt.UTC) - at).total_seconds()
+            self._handle(Answered(max(0.0, seconds_ago)))
 
     def hang_up(self, reason: EndReason) -> None:
         self._handle(HangUpRequested(reason))
@@ -195,7 +268,7 @@ class LiveCall:
         self._let_go()
 
     def close_legs(self) -> None:
-        self._close_model()
+        self._close_models()
         if self.phone is not None:
             self.phone.close()
 
@@ -218,8 +291,9 @@ class LiveCall:
             self.phone.flush()
             if self._call.first_audio_pending:
                 self._do(self._call.first_audio_written(self._loop.time()))
-        if self.model is not None:
-            self.model.flush()
+        for model in self._models.values():
+            model.flush()
+        self._look_for_quiet()
         self._watch_deadline()
 
     def _perform(self, command: Command) -> None:
@@ -227,23 +301,53 @@ class LiveCall:
             case SendToPhone(text):
                 if self.phone is not None:
                     self.phone.send(text)
-            case SendToModel(text):
-                if self.model is not None:
-                    self.model.send(text)
-            case CloseModel():
-                self._close_model()
-            case Record(type_, offset_ms, data):
-                self._journal(EventEntry(self.call_id, self._at(offset_ms), offset_ms, type_, data))
-            case SaveLine(item_id, position, role, text, start_ms, end_ms, interrupted):
-                self._journal(
-                    LineEntry(self.call_id, item_id, position, role, text, start_ms, end_ms, interrupted)
-                )
-            case SaveTotals(usage, latency, cost):
-                self._journal(TotalsEntry(self.call_id, usage, latency, cost))
+            case SendToModel(text, session):
+                if session in self._models:
+                    self._models[session].send(text)
+            case OpenModel():
+                self._deeds.open_model(self, command)
+            case UseModel(session):
+                self._used_model, self.model = session, self._models.get(session)
+                self.model_used.set()
+            case CloseModel(session):
+                self._close_model(session)
+            case MoveStream():
+                self._deeds.move_stream(self)
             case RunTool():
-                self._on_tool(self, command)
+                self._deeds.run_tool(self, command)
             case EndCall():
                 self._end(command)
+            case Record() | SaveLine() | SaveTotals() | StreamWorks():
+                if isinstance(command, Record):
+                    self._counters.count_event(command.type)
+                self._journal(self._entry(command))
+
+    def _entry(self, command: Record | SaveLine | SaveTotals | StreamWorks) -> Entry:
+        match command:
+            case Record(type_, offset_ms, data):
+                at = self._at(offset_ms)
+                return EventEntry(self.call_id, at, offset_ms, type_, data, attach_number=self.attach_number)
+            case SaveLine():
+                return self.line_entry(command)
+            case SaveTotals(usage, latency, cost):
+                return TotalsEntry(self.call_id, usage, latency, cost, attach_number=self.attach_number)
+            case StreamWorks():
+                return journal.StreamWorks(self.call_id, self.attach_number)
+
+    def line_entry(self, line: SaveLine) -> LineEntry:
+        return LineEntry(
+            self.call_id,
+            line.item_id,
+            line.position,
+            line.role,
+            line.text,
+            line.start_ms,
+            line.end_ms,
+            line.interrupted,
+            partial=line.partial,
+            tool=None if line.tool is None else msgspec.to_builtins(line.tool),
+            attach_number=self.attach_number,
+        )
 
     def _at(self, offset_ms: int) -> dt.datetime:
         if self.answered_at is None:
@@ -254,25 +358,34 @@ class LiveCall:
         if self.ending is None:
             self.ending = ending
             self._let_go()
-            self._on_end(self, ending)
+            self._deeds.end_call(self, ending)
 
     def _let_go(self) -> None:
         """The model is paid by the minute; the phone stays until Twilio has been told what comes next."""
-        self._close_model()
+        self._close_models()
+        self._look_for_quiet()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = self._timer_at = None
 
-    def _close_model(self) -> None:
-        model = self._count_model()
+    def _close_models(self) -> None:
+        for session in list(self._models):
+            self._close_model(session)
+
+    def _close_model(self, session: int) -> None:
+        """Or give up opening it."""
+        self._unwanted.add(session)
+        model = self._forget_model(session)
         if model is not None:
             model.close()
 
-    def _count_model(self) -> Leg | None:
-        model, self.model = self.model, None
+    def _forget_model(self, session: int) -> Leg | None:
+        model = self._models.pop(session, None)
         if model is not None:
             self._counters.caller_frames_dropped += model.dropped
             self._counters.model_messages_malformed += model.malformed
+            if session == self._used_model:
+                self.model = None
         return model
 
     def _broken(self, error: Exception) -> None:

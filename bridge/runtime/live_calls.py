@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import ssl
 from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import Any
@@ -14,36 +13,39 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.agent import AgentSnapshot
-from bridge.call.commands import EndCall, RunTool
+from bridge.call.commands import EndCall, OpenModel, RunTool
 from bridge.call.ending import EndReason
+from bridge.call.past import Past
 from bridge.call.tools import FunctionTool
 from bridge.runtime.command_intake import CommandIntake
 from bridge.runtime.counters import Counters
 from bridge.runtime.ending import end_call
+from bridge.runtime.held import Held
 from bridge.runtime.janitor import Janitor
 from bridge.runtime.journal import Journal
 from bridge.runtime.live_call import LiveCall
 from bridge.runtime.loop_lag import LoopLag
 from bridge.runtime.measured import Measured
-from bridge.runtime.model_leg import ModelNotOpened, ModelOptions, open_model_leg
+from bridge.runtime.model_leg import ModelOptions
+from bridge.runtime.model_sessions import ModelSessions
+from bridge.runtime.moves import Moves
 from bridge.runtime.new_call import NewCall, openai_call
 from bridge.runtime.recorder import Recorder
 from bridge.runtime.row_closer import RowCloser
+from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
-from database import call_commands
-from database.models import Call
+from database.calls import Holder
+from database.models import Call, new_id
 from database.notifications import Notifications
 from database.session import Database
 from outgoing.tool_requests import ToolCaller
 from recordings.files import RecordingFiles
-from telephony.twilio import TwilioAccount
+from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
 
 CLAIM_SECONDS = 10.0
 """Within which an answered call's media stream comes, or its model session is let go."""
 RING_SECONDS = 660.0
 """Longer than Twilio lets a phone ring."""
-LET_GO_SECONDS = 0.5
-"""For another process to close the model session that it has ready. One that was killed does not answer."""
 LATELY_SECONDS = 30.0
 ENDINGS_SECONDS = 8.0
 """For the endings that are under way when the server stops."""
@@ -51,28 +53,6 @@ TOOLS_SECONDS = 2.0
 """For tools that still run then, so that their results are recorded."""
 
 log = structlog.get_logger(__name__)
-
-
-class Held:
-    """A call, its row's facts that an ending needs, and whether its end has been carried out."""
-
-    def __init__(self, live: LiveCall, row: Call, agent: AgentSnapshot) -> None:
-        self.live = live
-        self.row_id = row.id
-        self.call_sid = row.twilio_call_sid
-        self.told_to_tools = {"id": row.id, "direction": row.direction, "from": row.from_, "to": row.to}
-        self.agent = agent
-        self.claim_timer: asyncio.TimerHandle | None = None
-        self.claimed = False
-        self.attach_number = row.attach_number
-        """Of the media stream that is here, or of the last one before the one to come."""
-        self.session: asyncio.Task[None] | None = None
-        self.done = asyncio.Event()
-
-    def stop_waiting(self) -> None:
-        if self.claim_timer is not None:
-            self.claim_timer.cancel()
-            self.claim_timer = None
 
 
 class LiveCalls:
@@ -86,6 +66,7 @@ class LiveCalls:
         twilio: TwilioAccount,
         model: ModelOptions,
         tools: ToolRunner,
+        streams: Streams,
         slot: str,
         max_calls: int,
         drain_seconds: float = 10.0,
@@ -94,11 +75,13 @@ class LiveCalls:
         spool_dir: Path | None = None,
         recordings: RecordingFiles | None = None,
     ) -> None:
-        self.slot = slot
+        self.holder = Holder(new_id("process"), slot)
         self.max_calls = max_calls
         self.counters = Counters()
         self.measured = Measured()
-        self.journal = Journal(database, spool_dir=spool_dir)
+        self.journal = Journal(
+            database, holder=self.holder.name, on_superseded=self.let_go, spool_dir=spool_dir
+        )
         self.recorder = Recorder(recordings, self.journal.add)
         self.lag = LoopLag()
         self.draining = False
@@ -106,9 +89,9 @@ class LiveCalls:
         self._database = database
         self._notifications = notifications
         self._twilio = twilio
-        self._model = model
         self._tools = tools
-        self._ssl_context = ssl.create_default_context() if model.base_url.startswith("https") else None
+        self._streams = streams
+        self._models = ModelSessions(model, database, notifications, self.counters)
         self._drain_seconds = drain_seconds
         self._claim_seconds = claim_seconds
         self._new_call = new_call
@@ -117,7 +100,8 @@ class LiveCalls:
         """When, by call, in that order."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._rows = RowCloser(database)
-        self._intake = CommandIntake(database, notifications, self)
+        self._moves = Moves(database, notifications, streams, self)
+        self._intake = CommandIntake(database, notifications, self, self._moves)
         self._janitor = Janitor(database)
 
     def start(self) -> None:
@@ -128,8 +112,8 @@ class LiveCalls:
         self._janitor.start()
 
     async def drain(self) -> None:
-        """Take no more calls, let those that are up finish for `drain_seconds`, then end them with an
-        apology.
+        """Take no more calls, let those that are up finish for `drain_seconds`, then have other processes
+        take them over; where there is none, they end with an apology.
 
         Must be over before the web server closes its sockets."""
         self.draining = True
@@ -137,9 +121,16 @@ class LiveCalls:
             if not held.claimed and held.live.answered_at is None:
                 self._discard(held)
         await self._until_empty(self._drain_seconds)
-        for held in list(self._held.values()):
-            held.live.hang_up(EndReason.DRAINING)
+        await asyncio.gather(*(self._leave(held) for held in list(self._held.values())))
         await self._until_empty(ENDINGS_SECONDS)
+
+    async def _leave(self, held: Held) -> None:
+        if await self._moves.give_away(held, self.journal):
+            self.counters.calls_moved += 1
+            self._discard(held)
+            held.live.close_legs()
+        elif held.row_id in self._held:
+            held.live.hang_up(EndReason.DRAINING)
 
     async def aclose(self) -> None:
         """End what `drain` has left, write what is unwritten, stop everything."""
@@ -216,6 +207,28 @@ class LiveCalls:
         self.counters.calls_prepared += 1
         return True
 
+    def resume(self, row: Call, agent: AgentSnapshot, past: Past) -> bool:
+        """Take up a call that another process had, and hold it until its media stream comes. False: no
+        room."""
+        if row.id in self._held:
+            return True
+        held = self._admit(row, agent, past=past, warm_elsewhere=True)
+        if held is None:
+            return False
+        self._wait_for_claim(held, self._claim_seconds)
+        if row.answered_at is not None:
+            held.live.answered(row.answered_at)
+        self.counters.calls_resumed += 1
+        return True
+
+    def offered(self, call_id: str) -> bool:
+        """Twilio was told to open another media stream for the call. False: it is not held here."""
+        held = self._held.get(call_id)
+        if held is None or held.live.ending is not None:
+            return False
+        held.live.stream_offered()
+        return True
+
     def answered(self, call_id: str, at: dt.datetime) -> bool:
         """The TwiML that answers the call goes out. False: the call is not held here."""
         held = self._held.get(call_id)
@@ -226,15 +239,15 @@ class LiveCalls:
         held.live.answered(at)
         return True
 
-    def claim(self, row: Call, agent: AgentSnapshot) -> LiveCall | None:
-        """The call's media stream is here. A session of its own is opened where none is warm. None: no
-        room."""
-        held = self._held.get(row.id) or self._admit(row, agent, warm_elsewhere=True)
-        if held is None or held.claimed or held.live.ending is not None:
+    def claim(self, row: Call, agent: AgentSnapshot, past: Past | None = None) -> LiveCall | None:
+        """A media stream of the call is here, and its token was used up. A session of its own is opened where
+        none is warm. None: no room."""
+        held = self._held.get(row.id) or self._admit(row, agent, past=past, warm_elsewhere=True)
+        if held is None or held.live.ending is not None:
             return None
         held.stop_waiting()
         held.claimed = True
-        held.attach_number = row.attach_number
+        held.live.attach_number = row.attach_number
         held.live.recorded_part = row.attach_number if held.agent.config.record else None
         held.call_sid = row.twilio_call_sid
         if row.answered_at is not None:
@@ -254,12 +267,18 @@ class LiveCalls:
         held = self._held.get(call_id)
         if held is None:
             return True
-        if held.attach_number >= attach_number:
+        if held.live.attach_number >= attach_number:
             return False
         self.counters.calls_let_go += 1
         self._discard(held)
         held.live.close_legs()
         return True
+
+    def abandon(self, call_id: str) -> None:
+        """The call that was to be taken over did not come."""
+        held = self._held.get(call_id)
+        if held is not None and not held.claimed:
+            self._discard(held)
 
     async def over(self, call_id: str, timeout_s: float = 3.0) -> bool:
         """Twilio says that the call has ended; returns once what it had to tell is written. False: not held
@@ -278,58 +297,43 @@ class LiveCalls:
             log.warning("call_slow_to_end", call_id=call_id)
         return True
 
-    def _admit(self, row: Call, agent: AgentSnapshot, *, warm_elsewhere: bool = False) -> Held | None:
+    def _admit(
+        self, row: Call, agent: AgentSnapshot, *, past: Past | None = None, warm_elsewhere: bool = False
+    ) -> Held | None:
         if self.full:
             self.counters.calls_refused_full += 1
             return None
-        call = self._new_call(self._tools.with_secrets(agent), row.max_call_seconds)
         live = LiveCall(
             row.id,
-            call,
+            self._new_call(self._tools.with_secrets(agent), row.max_call_seconds, past),
             journal=self.measured.before(self.journal.add),
             counters=self.counters,
-            on_end=self._ending_wanted,
-            on_tool=self._tool_wanted,
+            deeds=self,
+            attach_number=row.attach_number,
         )
         held = self._held[row.id] = Held(live, row, agent)
-        held.session = self._own(self._hold_model_session(held, warm_elsewhere), f"model_{row.id}")
+        held.warm_elsewhere = warm_elsewhere
+        live.prepare()
         return held
 
-    async def _hold_model_session(self, held: Held, warm_elsewhere: bool) -> None:
-        """Lasts as long as the socket, so that a task that is left shows a socket that is left."""
-        live = held.live
-        if warm_elsewhere:
-            await self._let_go_elsewhere(held.row_id)
-            if live.ending is not None:
-                return
-        try:
-            leg = await open_model_leg(self._model, held.agent.config.model, self._ssl_context)
-        except ModelNotOpened as error:
-            if error.refused:
-                self.counters.model_sessions_refused += 1
-            else:
-                self.counters.model_sessions_unreachable += 1
-            live.model_unreachable(refused=error.refused, code=error.code, message=error.message)
-            return
-        try:
-            if live.ending is None:
-                live.model_opened(leg)
-                leg.attach(live.model_texts, live.model_closed)
-            else:
-                leg.close()
-            await leg.wait_closed()
-        except asyncio.CancelledError:
-            leg.abort()
-            raise
+    # What live calls have done for them.
 
-    async def _let_go_elsewhere(self, call_id: str) -> None:
-        """A call has one model session at a time, and pays for one."""
+    def open_model(self, live: LiveCall, command: OpenModel) -> None:
+        held = self._held[live.call_id]
+        name = f"model_{live.call_id}_{command.session}"
+        held.sessions[command.session] = self._own(self._models.hold(held, command), name)
+
+    def move_stream(self, live: LiveCall) -> None:
+        self._own(self._move_stream(self._held[live.call_id]), f"move_{live.call_id}")
+
+    async def _move_stream(self, held: Held) -> None:
+        """Where this does not work, Twilio may still ask by itself; the call waits for a stream so long."""
+        self.counters.streams_moved += 1
         try:
-            await call_commands.let_go_elsewhere(
-                self._database, self._notifications, call_id, timeout_s=LET_GO_SECONDS
-            )
-        except (OSError, TimeoutError, SQLAlchemyError) as error:
-            log.warning("other_session_not_asked_for", call_id=call_id, error=type(error).__name__)
+            if not await self._streams.move(held.row_id):
+                held.live.hang_up(EndReason.STREAM_LOST)
+        except (TwilioRefused, TwilioUnreachable, OSError, TimeoutError, SQLAlchemyError) as error:
+            log.warning("stream_not_moved", call_id=held.row_id, error=type(error).__name__)
 
     def _wait_for_claim(self, held: Held, seconds: float) -> None:
         held.stop_waiting()
@@ -341,24 +345,29 @@ class LiveCalls:
 
     def _discard(self, held: Held) -> None:
         if held.live.ending is None:
-            if held.live.model is None and held.session is not None:
-                held.session.cancel()
+            for session, task in list(held.sessions.items()):
+                if session not in held.live.open_sessions:
+                    task.cancel()
             held.live.discard()
             self._release(held)
 
-    def _ending_wanted(self, live: LiveCall, ending: EndCall) -> None:
+    def end_call(self, live: LiveCall, command: EndCall) -> None:
         held = self._held[live.call_id]
         held.stop_waiting()
-        self._own(self._carry_out(held, ending), f"end_{live.call_id}")
+        self._own(self._carry_out(held, command), f"end_{live.call_id}")
 
-    def _tool_wanted(self, live: LiveCall, command: RunTool) -> None:
-        held = self._held[live.call_id]
-        for tool in held.agent.config.tools:
-            if isinstance(tool, FunctionTool) and tool.name == command.name:
-                caller = ToolCaller(
-                    agent_id=held.agent.agent_id, call=held.told_to_tools, tool_call_id=command.tool_call_id
-                )
-                self._tools.run(tool, caller, command, live.tool_returned)
+    def run_tool(self, live: LiveCall, command: RunTool) -> None:
+        self._own(self._run_tool(self._held[live.call_id], command), f"tool_{command.tool_call_id}")
+
+    async def _run_tool(self, held: Held, command: RunTool) -> None:
+        """Once its line is durable: whoever takes the call up later knows that it may have been done."""
+        tools = [tool for tool in held.agent.config.tools if isinstance(tool, FunctionTool)]
+        tool = next((tool for tool in tools if tool.name == command.name), None)
+        if tool is not None and await self.journal.tool_starts(held.live.line_entry(command.line)):
+            caller = ToolCaller(
+                agent_id=held.agent.agent_id, call=held.told_to_tools, tool_call_id=command.tool_call_id
+            )
+            self._tools.run(tool, caller, command, held.live.tool_returned)
 
     async def _carry_out(self, held: Held, ending: EndCall) -> None:
         live = held.live

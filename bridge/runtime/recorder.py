@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import structlog
 
 from bridge.recording.timeline import Passed, Timeline
-from bridge.runtime.legs import Leg, OnTexts
+from bridge.runtime.legs import OnTexts, StreamLeg
 from bridge.runtime.live_call import LiveCall
 from bridge.runtime.tape import Tape, TapedLeg
 from database.journal import Entry, EventEntry
@@ -82,7 +82,7 @@ class Recorder:
             self._task = self._thread = None
 
     @contextlib.contextmanager
-    def record(self, live: LiveCall, leg: Leg) -> Generator[tuple[Leg, OnTexts]]:
+    def record(self, live: LiveCall, leg: StreamLeg) -> Generator[tuple[StreamLeg, OnTexts]]:
         """While a media stream lasts: the leg and the callback that it is to have, overheard if it is
         recorded."""
         part = live.recorded_part

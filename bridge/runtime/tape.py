@@ -6,7 +6,7 @@ import datetime as dt
 from collections import deque
 
 from bridge.recording.timeline import Passed
-from bridge.runtime.legs import Leg, OnTexts
+from bridge.runtime.legs import OnTexts, StreamLeg
 
 
 class Tape:
@@ -45,7 +45,7 @@ class Tape:
 class TapedLeg:
     """The phone's leg, overheard."""
 
-    def __init__(self, leg: Leg, tape: Tape) -> None:
+    def __init__(self, leg: StreamLeg, tape: Tape) -> None:
         self._leg = leg
         self._tape = tape
         self.flush = leg.flush
@@ -58,6 +58,10 @@ class TapedLeg:
     @property
     def malformed(self) -> int:
         return self._leg.malformed
+
+    @property
+    def silent(self) -> bool:
+        return self._leg.silent
 
     def send(self, text: str) -> None:
         self._tape.sent(text)

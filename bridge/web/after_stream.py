@@ -12,15 +12,21 @@ from litestar.params import FromPath
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.ending import APOLOGISE, EndReason
+from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
+from bridge.runtime.streams import Streams
 from bridge.web.form import Form, TwilioForm
 from bridge.web.xml import Xml
-from database import calls
-from database.models import FINAL_STATUSES
+from database import call_commands, calls
+from database.models import FINAL_STATUSES, Call
+from database.notifications import Notifications
+from database.past import past_of
 from database.session import Database
 from telephony import twiml
 
 DATABASE_SECONDS = 3.0
+HOLDER_SECONDS = 0.3
+"""For the process that holds the call to say that it is still there. One that was killed does not answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +34,7 @@ log = structlog.get_logger(__name__)
 class Next(Enum):
     HANG_UP = auto()
     APOLOGISE = auto()
+    ATTACH_AGAIN = auto()
 
 
 def decide(call_status: str, reason: EndReason | None, *, ended: bool) -> Next:
@@ -36,25 +43,33 @@ def decide(call_status: str, reason: EndReason | None, *, ended: bool) -> Next:
     | caller | reason | next |
     | --- | --- | --- |
     | gone, or the row is final | any | hang up |
-    | there | none: the stream was lost | apologise |
+    | there | none: the stream was lost | attach again |
     | there | one of those that are our fault | apologise |
     | there | any other | hang up |
     """
     if ended or call_status in FINAL_STATUSES:
         return Next.HANG_UP
-    if reason is None or reason in APOLOGISE:
-        return Next.APOLOGISE
-    return Next.HANG_UP
+    if reason is None:
+        return Next.ATTACH_AGAIN
+    return Next.APOLOGISE if reason in APOLOGISE else Next.HANG_UP
 
 
 @post("/after-stream/{slot:str}/{call_id:str}", status_code=200)
 async def after_stream(
-    slot: FromPath[str], call_id: FromPath[str], form: Form, database: NamedDependency[Database]
+    *,
+    slot: FromPath[str],
+    call_id: FromPath[str],
+    form: Form,
+    database: NamedDependency[Database],
+    notifications: NamedDependency[Notifications],
+    live_calls: NamedDependency[LiveCalls],
+    streams: NamedDependency[Streams],
 ) -> Response[str]:
     """Idempotent: asked twice, by `action` and by Redirect, it answers twice the same."""
+    asked = AfterStream(form, database, notifications, live_calls, streams)
     try:
         async with asyncio.timeout(DATABASE_SECONDS):
-            return Xml(await next_document(call_id, form, database))
+            return Xml(await asked.document(call_id))
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         # Twilio asks nobody after us: better an apology that was not called for than silence.
         log.error("after_stream_without_postgres", call_id=call_id, error=type(error).__name__)
@@ -62,13 +77,66 @@ async def after_stream(
         return Xml(twiml.hang_up() if gone else twiml.apologise(None))
 
 
-async def next_document(call_id: str, form: TwilioForm, database: Database) -> str:
-    call = await calls.by_id(database, call_id)
-    if call is None or call.twilio_call_sid != form.call_sid:
-        return twiml.hang_up()
-    reason = None if call.ended_reason is None else EndReason(call.ended_reason)
-    if decide(form.call_status, reason, ended=call.ended_at is not None) is Next.HANG_UP:
-        return twiml.hang_up()
-    if reason is None:
-        await calls.commit_reason(database, call_id, EndReason.STREAM_LOST)
-    return twiml.apologise((await agent_of(database, call)).config.fallback_number)
+class AfterStream:
+    """One request, and what is needed to answer it."""
+
+    def __init__(
+        self,
+        form: TwilioForm,
+        database: Database,
+        notifications: Notifications,
+        live_calls: LiveCalls,
+        streams: Streams,
+    ) -> None:
+        self._form = form
+        self._database = database
+        self._notifications = notifications
+        self._live_calls = live_calls
+        self._streams = streams
+
+    async def document(self, call_id: str) -> str:
+        call = await calls.by_id(self._database, call_id)
+        if call is None or call.twilio_call_sid != self._form.call_sid:
+            return twiml.hang_up()
+        reason = None if call.ended_reason is None else EndReason(call.ended_reason)
+        match decide(self._form.call_status, reason, ended=call.ended_at is not None):
+            case Next.HANG_UP:
+                return twiml.hang_up()
+            case Next.APOLOGISE:
+                return await self._apology(call)
+            case Next.ATTACH_AGAIN:
+                return await self._attach_again(call)
+
+    async def _attach_again(self, call: Call) -> str:
+        offered = await calls.offer_stream(self._database, call.id, token=self._form.idempotency_token)
+        if offered is None:
+            return await self._give_up(call, EndReason.STREAM_LOST)
+        if self._live_calls.offered(call.id) or await self._held_elsewhere(offered):
+            return self._streams.document(offered)
+        past = await past_of(self._database, offered)
+        if not self._live_calls.resume(offered, await agent_of(self._database, offered), past):
+            return await self._give_up(call, EndReason.PROCESS_LOST)
+        log.info("call_resumed", call_id=call.id)
+        taken = await calls.take_over(self._database, call.id, holder=self._live_calls.holder)
+        return self._streams.document(taken or offered)
+
+    async def _held_elsewhere(self, call: Call) -> bool:
+        """Another process has the call, with its warm session, and is told that a stream comes."""
+        if call.holder in {None, self._live_calls.holder.name}:
+            return False
+        return await call_commands.ask(
+            self._database,
+            self._notifications,
+            call.id,
+            call_commands.OFFERED,
+            {},
+            timeout_s=HOLDER_SECONDS,
+        )
+
+    async def _give_up(self, call: Call, reason: EndReason) -> str:
+        await calls.commit_reason(self._database, call.id, reason)
+        self._live_calls.hang_up(call.id, reason)
+        return await self._apology(call)
+
+    async def _apology(self, call: Call) -> str:
+        return twiml.apologise((await agent_of(self._database, call)).config.fallback_number)

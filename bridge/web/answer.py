@@ -5,13 +5,12 @@ from __future__ import annotations
 from bridge.call.ending import APOLOGISE, EndReason
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
-from bridge.web.stream_token import StreamTokens
+from bridge.runtime.streams import Streams
 from database import call_commands, calls
 from database.call_events import utc_now
 from database.models import Call, PhoneNumber
 from database.session import Database
 from telephony import twiml
-from telephony.addresses import Addresses
 
 
 async def answer_call(
@@ -19,32 +18,31 @@ async def answer_call(
     number: PhoneNumber | None,
     *,
     database: Database,
-    addresses: Addresses,
     live_calls: LiveCalls,
-    stream_tokens: StreamTokens,
+    streams: Streams,
 ) -> str:
     """Idempotent: a repeated webhook gets the same document, whichever process answers it."""
     if call.ended_at is not None:
         return twiml.hang_up()
     if call.ended_reason is not None:
         return await already_ending(database, call, number)
-    holder = call.slot or await calls.hold(database, call.id, slot=live_calls.slot)
-    if holder == live_calls.slot and not live_calls.prepare(call, await agent_of(database, call)):
-        await calls.answer(database, call.id, slot=live_calls.slot)
+    holder = call.holder or await calls.hold(database, call.id, holder=live_calls.holder)
+    if holder == live_calls.holder.name and not live_calls.prepare(call, await agent_of(database, call)):
+        await calls.answer(database, call.id, holder=live_calls.holder)
         await calls.commit_reason(database, call.id, EndReason.OVERLOADED)
         return when_full(number)
-    answered = await calls.answer(database, call.id, slot=live_calls.slot)
+    answered = await calls.answer(database, call.id, holder=live_calls.holder)
     if answered is None or answered.ended_at is not None:
         await live_calls.over(call.id)
         return twiml.hang_up()
     await tell_holder(answered, database, live_calls)
-    return connect(answered, addresses, stream_tokens)
+    return streams.document(answered)
 
 
 async def tell_holder(call: Call, database: Database, live_calls: LiveCalls) -> None:
     """The call is answered as of now; its model session may be with another process."""
     at = call.answered_at or utc_now()
-    if not live_calls.answered(call.id, at) and call.slot != live_calls.slot:
+    if not live_calls.answered(call.id, at) and call.holder != live_calls.holder.name:
         await call_commands.tell(database, call.id, call_commands.ANSWERED, {"at": at.isoformat()})
 
 
@@ -62,20 +60,3 @@ def when_full(number: PhoneNumber | None) -> str:
     if number is None:
         return twiml.when_full(None, None)
     return twiml.when_full(number.when_full, number.forward_to)
-
-
-def connect(call: Call, addresses: Addresses, stream_tokens: StreamTokens) -> str:
-    """`call` as `calls.answer` has left it."""
-    if call.slot is None or call.twilio_call_sid is None or call.attach_expires_at is None:
-        raise ValueError(f"{call.id} was not answered")
-    token = stream_tokens.sign(
-        call_id=call.id,
-        call_sid=call.twilio_call_sid,
-        attach_number=call.attach_number + 1,
-        expires_at=call.attach_expires_at,
-    )
-    return twiml.connect(
-        stream_url=addresses.media(call.slot),
-        token=token,
-        after_stream_url=addresses.after_stream(call.slot, call.id),
-    )

@@ -17,8 +17,10 @@ class TwilioForm:
     """Parameters by Twilio's names. New ones appear without notice, blank ones are common, none is sure to
     be there."""
 
-    def __init__(self, parameters: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, parameters: Iterable[tuple[str, str]], *, idempotency_token: str = "") -> None:
         self._parameters = dict(parameters)
+        self.idempotency_token = idempotency_token
+        """The same when Twilio repeats a webhook; empty where it sent none."""
 
     def text(self, name: str) -> str:
         """Empty where there is none."""
@@ -45,7 +47,10 @@ async def signed_form(request: Request[Any, Any, Any], signatures: NamedDependen
     path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
     if not signatures.right_webhook(f"{path}?{query}" if query else path, body, request.headers):
         raise PermissionDeniedException("The X-Twilio-Signature is missing or wrong.")
-    request.state.twilio_form = form = TwilioForm(parse_qsl(body, keep_blank_values=True))
+    request.state.twilio_form = form = TwilioForm(
+        parse_qsl(body, keep_blank_values=True),
+        idempotency_token=request.headers.get("I-Twilio-Idempotency-Token", ""),
+    )
     return form
 
 

@@ -19,11 +19,12 @@ from bridge.runtime.live_call import LiveCall
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.phone_leg import PhoneLeg
 from bridge.runtime.snapshot import agent_of
+from bridge.runtime.stream_token import StreamTokens
 from bridge.web.signature import Signatures
-from bridge.web.stream_token import StreamTokens
 from bridge.web.take_over import phone_leg
 from bridge.wire import twilio
 from database import calls
+from database.past import past_of
 from database.session import Database
 
 START_SECONDS = 5.0
@@ -68,7 +69,7 @@ async def media(
         try:
             await leg.run(on_texts)
         finally:
-            live.phone_ended()
+            live.phone_ended(phone)
 
 
 async def read_start(leg: PhoneLeg) -> twilio.StartData | None:
@@ -95,10 +96,11 @@ async def attach(
     token = start.custom_parameters.get("token", "")
     claim = stream_tokens.verify(token, call_sid=start.call_sid, now=dt.datetime.now(dt.UTC))
     if claim is None or not await calls.attach(
-        database, claim.call_id, claim.attach_number, slot=live_calls.slot
+        database, claim.call_id, claim.attach_number, holder=live_calls.holder
     ):
         return None
     call = await calls.by_id(database, claim.call_id)
     if call is None or call.ended_reason is not None:
         return None
-    return live_calls.claim(call, await agent_of(database, call))
+    past = None if live_calls.holds(call.id) else await past_of(database, call)
+    return live_calls.claim(call, await agent_of(database, call), past)

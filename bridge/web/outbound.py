@@ -7,14 +7,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from bridge.runtime.live_calls import LiveCalls
+from bridge.runtime.streams import Streams
 from bridge.web.answer import answer_call
 from bridge.web.form import Form
-from bridge.web.stream_token import StreamTokens
 from bridge.web.xml import Xml
 from database import calls
 from database.session import Database
 from telephony import twiml
-from telephony.addresses import Addresses
 
 
 @post("/outbound/{call_id:str}", status_code=200)
@@ -23,9 +22,8 @@ async def outbound(
     call_id: FromPath[str],
     form: Form,
     database: NamedDependency[Database],
-    addresses: NamedDependency[Addresses],
     live_calls: NamedDependency[LiveCalls],
-    stream_tokens: NamedDependency[StreamTokens],
+    streams: NamedDependency[Streams],
 ) -> Response[str]:
     """Hangs up on a call that was given up meanwhile."""
     await calls.mark_dialled(database, call_id, form.call_sid)
@@ -37,8 +35,7 @@ async def outbound(
             call,
             None,
             database=database,
-            addresses=addresses,
             live_calls=live_calls,
-            stream_tokens=stream_tokens,
+            streams=streams,
         )
     )

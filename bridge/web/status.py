@@ -85,13 +85,13 @@ async def prepare(call: Call, database: Database, live_calls: LiveCalls) -> None
     """While the phone rings there is time to open and configure the model session."""
     if call.ended_reason is not None or live_calls.full:
         return
-    if await calls.hold(database, call.id, slot=live_calls.slot) == live_calls.slot:
+    if await calls.hold(database, call.id, holder=live_calls.holder) == live_calls.holder.name:
         live_calls.prepare(call, await agent_of(database, call))
 
 
 async def end_where_it_is_held(
     call: Call, database: Database, notifications: Notifications, live_calls: LiveCalls
 ) -> None:
-    if await live_calls.over(call.id, OVER_SECONDS) or call.slot in {None, live_calls.slot}:
+    if await live_calls.over(call.id, OVER_SECONDS) or call.holder in {None, live_calls.holder.name}:
         return
     await call_commands.ask(database, notifications, call.id, call_commands.OVER, {}, timeout_s=OVER_SECONDS)

@@ -6,23 +6,21 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 
 from bridge.runtime.live_calls import LiveCalls
+from bridge.runtime.streams import Streams
 from bridge.web.answer import answer_call
 from bridge.web.form import Form
-from bridge.web.stream_token import StreamTokens
 from bridge.web.xml import Xml
 from database import calls
 from database.session import Database
 from telephony import twiml
-from telephony.addresses import Addresses
 
 
 @post("/voice", status_code=200)
 async def voice(
     form: Form,
     database: NamedDependency[Database],
-    addresses: NamedDependency[Addresses],
     live_calls: NamedDependency[LiveCalls],
-    stream_tokens: NamedDependency[StreamTokens],
+    streams: NamedDependency[Streams],
 ) -> Response[str]:
     """Number, agent, row, TwiML. Twilio repeats what we answer too late: the CallSid says that it is the
     same call."""
@@ -37,15 +35,14 @@ async def voice(
         to=form.text("To"),
         number=number,
         agent_version=version,
-        slot=live_calls.slot,
+        holder=live_calls.holder,
     )
     return Xml(
         await answer_call(
             call,
             number,
             database=database,
-            addresses=addresses,
             live_calls=live_calls,
-            stream_tokens=stream_tokens,
+            streams=streams,
         )
     )

@@ -54,7 +54,7 @@ class Framing:
             return payload, size
         try:
             audio = self._carried + binascii.a2b_base64(payload)
-        except binascii.Error:
+        except ValueError:
             return "", 0
         whole = len(audio) - len(audio) % FRAME_BYTES
         self._carried = audio[whole:]
@@ -67,3 +67,28 @@ class Framing:
 
     def drop(self) -> None:
         self._carried = b""
+
+
+_SILENT = bytes(code for code in range(256) if code & 0x70 == 0x70)
+"""Up to 120 of 32,768: nothing that could be heard."""
+_SOFT = bytes(code for code in range(256) if code & 0x70 >= 0x50)
+"""Up to 876 of 32,768: breath and noise on the line."""
+SPEECH_SHARE = 0.05
+
+
+def is_silent(payload: str) -> bool:
+    """Nothing in it can be heard."""
+    return _share_beyond(payload, _SILENT) < 0.01
+
+
+def is_loud(payload: str) -> bool:
+    """Somebody seems to speak."""
+    return _share_beyond(payload, _SOFT) >= SPEECH_SHARE
+
+
+def _share_beyond(payload: str, soft: bytes) -> float:
+    try:
+        audio = binascii.a2b_base64(payload)
+    except ValueError:
+        return 0.0
+    return len(audio.translate(None, soft)) / len(audio) if audio else 0.0

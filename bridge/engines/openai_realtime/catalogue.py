@@ -27,6 +27,9 @@ MODELS = {
     "gpt-realtime-mini-2025-12-15": Model(reasons=False, shutdown="2027-01-20"),
 }
 
+SESSION_SECONDS = 3600.0
+"""Of every model. https://platform.openai.com/docs/guides/realtime-conversations"""
+
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 
 TRANSCRIPTION_MODELS = {

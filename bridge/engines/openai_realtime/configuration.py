@@ -31,11 +31,11 @@ PCMU = {"type": "audio/pcmu"}
 """Without a `rate`: the Realtime API refuses one for pcmu."""
 
 
-def instructions(agent: AgentConfig) -> str:
+def instructions(agent: AgentConfig, *, opening: bool) -> str:
     parts = [agent.prompt]
     if agent.language is not None:
         parts.append(f"Speak in this language: {agent.language}.")
-    if agent.greeting is not None:
+    if agent.greeting is not None and opening:
         # Whoever is rung up says "Hello?" into the greeting; what answers that is to hold its words.
         parts.append(f'Always open the call with these words, once: "{agent.greeting}"')
     return "\n\n".join(parts)
@@ -55,7 +55,7 @@ def turn_detection(agent: AgentConfig, *, on_the_line: bool, interruptible: bool
     return detection
 
 
-def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> dict[str, Any]:
+def session(agent: AgentConfig, *, opening: bool, on_the_line: bool, interruptible: bool) -> dict[str, Any]:
     transcription: dict[str, Any] | None = None
     if agent.transcription_model is not None:
         transcription = {"model": agent.transcription_model}
@@ -64,7 +64,7 @@ def session(agent: AgentConfig, *, on_the_line: bool, interruptible: bool) -> di
     wanted: dict[str, Any] = {
         "type": "realtime",
         "output_modalities": ["audio"],
-        "instructions": instructions(agent),
+        "instructions": instructions(agent, opening=opening),
         "audio": {
             "input": {
                 "format": PCMU,

@@ -30,7 +30,7 @@ class Wish(Struct):
     """A response that the server began by itself says it already."""
 
     def overtaken(self) -> None:
-        if self.purpose in ("answer", "greeting", "retry", "filler") or (
+        if self.purpose in ("answer", "greeting", "retry", "resume", "filler") or (
             self.purpose == "tools" and self.seen
         ):
             self.covered = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
@@ -13,7 +14,10 @@ from bridge.call.engine import (
     AgentAudioEnded,
     CallerStartedSpeaking,
     CallerStoppedSpeaking,
+    Heard,
+    HistoryItem,
     ItemAdded,
+    ItemReplaced,
     ItemText,
     ModelEvent,
     ModelTrouble,
@@ -24,8 +28,9 @@ from bridge.call.engine import (
     ToolCalled,
     UsageCounted,
 )
-from bridge.engines.openai_realtime import configuration, failures, usage
+from bridge.engines.openai_realtime import catalogue, configuration, failures, usage
 from bridge.engines.openai_realtime import server_events as events
+from bridge.engines.openai_realtime.history import item_events, worth_committing
 from bridge.engines.openai_realtime.responses import FREELY_SAID, Responses
 
 Outcome = tuple[list[ModelEvent], list[str]]
@@ -40,6 +45,7 @@ class RealtimeSession:
 
     append_prefix = '{"type":"input_audio_buffer.append","audio":"'
     append_suffix = '"}'
+    session_seconds: float | None = catalogue.SESSION_SECONDS
 
     def __init__(self, agent: AgentConfig) -> None:
         self._agent = agent
@@ -51,12 +57,33 @@ class RealtimeSession:
         self._items_unseen: set[str] = set()
         self._responses = Responses()
         self._cut_responses: set[str] = set()
+        self._seeded: set[str] = set()
+        """Items of ours that say what was said before."""
+        self._recalled: deque[str] = deque()
+        """By the ids of earlier sessions: caller audio that is being committed again."""
         self.unknown_events = 0
 
     # What the call wants
 
-    def opened(self) -> list[str]:
-        return [self._update(configuration.session(self._agent, **self._turn_state()))]
+    def opened(self, *, opening: bool) -> list[str]:
+        return [self._update(configuration.session(self._agent, opening=opening, **self._turn_state()))]
+
+    def seed(self, history: list[HistoryItem]) -> list[str]:
+        history = [item for item in history if not isinstance(item, Heard) or worth_committing(item)]
+        frames: list[str] = []
+        for event in item_events(history):
+            if "item" in event:
+                event["item"]["id"] = self._new_item_id()
+                self._seeded.add(event["item"]["id"])
+            frames.append(_frame(event))
+        self._recalled.extend(item.item_id for item in history if isinstance(item, Heard))
+        if self._recalled:
+            return [self._update(_input({"turn_detection": None})), *frames, *self._update_turn_detection()]
+        return frames
+
+    def _new_item_id(self) -> str:
+        self._items_made += 1
+        return f"item_cb{self._items_made}"
 
     def _turn_state(self) -> dict[str, bool]:
         return {"on_the_line": self._on_the_line, "interruptible": self._interruptible}
@@ -67,7 +94,7 @@ class RealtimeSession:
 
     def _update_turn_detection(self) -> list[str]:
         detection = configuration.turn_detection(self._agent, **self._turn_state())
-        return [self._update({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})]
+        return [self._update(_input({"turn_detection": detection}))]
 
     def stream_started(self) -> list[str]:
         self._on_the_line = True
@@ -116,8 +143,7 @@ class RealtimeSession:
         return [_frame({"type": "response.cancel"})]
 
     def tool_returned(self, tool_call_id: str, output: str) -> list[str]:
-        self._items_made += 1
-        item_id = f"item_cb{self._items_made}"
+        item_id = self._new_item_id()
         self._items_unseen.add(item_id)
         item = {"id": item_id, "type": "function_call_output", "call_id": tool_call_id, "output": output}
         return [_frame({"type": "conversation.item.create", "item": item})]
@@ -190,6 +216,8 @@ class RealtimeSession:
         return [stopped], []
 
     def _committed(self, event: events.Committed) -> Outcome:
+        if self._recalled:
+            return [ItemReplaced(self._recalled.popleft(), event.item_id)], []
         placed = ItemAdded(event.item_id, event.previous_item_id, "caller")
         if self._agent.turn_detection.create_response and (
             self._responses.active is None or self._responses.active in self._cut_responses
@@ -204,7 +232,7 @@ class RealtimeSession:
         self._items_unseen.discard(item.id)
         if not self._items_unseen:
             self._responses.items_seen()
-        if item.type != "message" or item.role not in ("user", "assistant"):
+        if item.id in self._seeded or item.type != "message" or item.role not in ("user", "assistant"):
             return [], []
         role = "caller" if item.role == "user" else "agent"
         return [ItemAdded(item.id, event.previous_item_id, role)], []
@@ -271,6 +299,10 @@ class RealtimeSession:
         events.ResponseCreated: _response_created,
         events.ResponseDone: _response_done,
     }
+
+
+def _input(settings: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "realtime", "audio": {"input": settings}}
 
 
 def _failure(details: Any) -> tuple[str | None, str]:

@@ -226,7 +226,7 @@ async def test_hanging_up_a_live_call_asks_whoever_holds_it(
     client: httpx.AsyncClient, database: Database, notifications: Notifications, wanted: Json
 ) -> None:
     call = await place(client, wanted)
-    await calls.answer(database, call["id"], slot="0")
+    await calls.answer(database, call["id"], holder=calls.Holder("process_0", "0"))
 
     async def holder() -> str:
         with notifications.listen(CALL_COMMANDS, call["id"]) as news:
@@ -245,13 +245,13 @@ async def test_a_live_call_that_nobody_holds_is_504(
     client: httpx.AsyncClient, database: Database, wanted: Json
 ) -> None:
     call = await place(client, wanted)
-    await calls.answer(database, call["id"], slot="0")
+    await calls.answer(database, call["id"], holder=calls.Holder("process_0", "0"))
     assert (await client.post(f"/v1/calls/{call['id']}/hangup")).status_code == 504
 
 
 async def finished_call_with_content(client: httpx.AsyncClient, database: Database, wanted: Json) -> Json:
     call = await place(client, wanted | {"variables": {"name": "Ada"}, "metadata": {"order": 7}})
-    await calls.answer(database, call["id"], slot="0")
+    await calls.answer(database, call["id"], holder=calls.Holder("process_0", "0"))
     async with database.session.begin() as session:
         for item_id, position, role, text in (("i2", 2, "caller", "Two"), ("i1", 1, "agent", "One")):
             session.add(
@@ -339,7 +339,7 @@ async def test_a_live_call_is_followed_until_it_has_ended_and_resumed_after_an_e
     headers = {"Accept": "text/event-stream"}
     async with asyncio.timeout(10):
         follower = asyncio.create_task(client.get(path, headers=headers))
-        await calls.answer(database, call["id"], slot="0")
+        await calls.answer(database, call["id"], holder=calls.Holder("process_0", "0"))
         async with database.session.begin() as session:
             row = await session.get_one(Call, call["id"], with_for_update=True)
             await add_event(session, row, "dtmf.received", {"digit": "1"})

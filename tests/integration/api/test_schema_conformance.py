@@ -61,7 +61,7 @@ async def url(app: Litestar) -> AsyncGenerator[str]:
 
 async def finished_call(client: httpx.AsyncClient, database: Database, agent_id: str) -> str:
     call = (await client.post("/v1/calls", json={"agent_id": agent_id, "to": TO})).json()
-    await calls.answer(database, call["id"], slot="0")
+    await calls.answer(database, call["id"], holder=calls.Holder("process_0", "0"))
     await calls.finish(database, call["id"], status="completed", reason=EndReason.CALLER_HUNG_UP)
     recorded = RecordingEntry(call["id"], 1, dt.datetime.now(dt.UTC), "this-machine")
     await journal.write(database, [recorded])

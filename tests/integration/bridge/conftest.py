@@ -22,13 +22,15 @@ from twilio.request_validator import RequestValidator
 from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.call.agent import AgentConfig
+from bridge.call.past import Past
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.phone_leg import MAX_MESSAGE_BYTES
+from bridge.runtime.stream_token import StreamTokens
+from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
 from bridge.web.routes import ROUTES
 from bridge.web.signature import Signatures
-from bridge.web.stream_token import StreamTokens
 from bridge.web.take_over import HttpProtocol, MediaProtocol
 from database import agents
 from database.models import Call, CallEvent, PhoneNumber, TranscriptLine
@@ -92,20 +94,29 @@ class Door:
             "new_call": self._new_call,
             **live_options,
         }
+        self.addresses = Addresses("http://not-yet")
+        self.streams = Streams(
+            database=database,
+            twilio=self.twilio,
+            addresses=self.addresses,
+            tokens=StreamTokens([SECRET_KEY]),
+        )
         self.live_calls = LiveCalls(
             database=database,
             notifications=self.notifications,
             twilio=self.twilio,
             model=ModelOptions(base_url=model.base_url, api_key="sk-secret"),
             tools=ToolRunner(self.tool_requests, SecretBox([SECRET_KEY])),
+            streams=self.streams,
             **options,
         )
         self.base_url = ""
         self.public_url = ""
         """By default its own address."""
 
-    def _new_call(self, _agent: object, _max_call_seconds: object) -> ScriptedCall:
+    def _new_call(self, _agent: object, _max_call_seconds: object, past: Past | None) -> ScriptedCall:
         call = ScriptedCall()
+        call.past = past
         self.prepare(call)
         self.calls.append(call)
         self._has_calls.set()
@@ -148,14 +159,16 @@ class Door:
         await self.notifications.stop()
 
     def _make_app(self) -> Litestar:
+        self.addresses.public_url = self.public_url or self.base_url
         parts = {
             "database": self.database,
             "notifications": self.notifications,
-            "addresses": Addresses(self.public_url or self.base_url),
+            "addresses": self.addresses,
             "twilio": self.twilio,
             "live_calls": self.live_calls,
             "signatures": Signatures(self.public_url or self.base_url, [AUTH_TOKEN]),
             "stream_tokens": StreamTokens([SECRET_KEY]),
+            "streams": self.streams,
         }
 
         def always(part: Any) -> Any:

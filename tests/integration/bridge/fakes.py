@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import http
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from bridge.call.commands import Command, EndCall
+from bridge.call.commands import Command, EndCall, OpenModel, UseModel
 from bridge.call.ending import EndReason
-from bridge.call.events import CallOver, Event, HangUpRequested
+from bridge.call.events import CallOver, Event, HangUpRequested, ModelOpened, Prepared
+from bridge.call.past import Past
 from telephony.twilio import TwilioAccount, TwilioUnreachable
 
 
@@ -131,21 +132,25 @@ class ScriptedCall(Watched):
     def __init__(self) -> None:
         super().__init__()
         self.deadline: float | None = None
+        self.quiet = True
         self.first_audio_pending = False
         self.events: list[Event] = []
-        self.answers: dict[type[Any], list[Command]] = {
+        self.answers: dict[type[Any], Sequence[Command]] = {
+            Prepared: [OpenModel(1, 5.0)],
+            ModelOpened: [UseModel(1)],
             HangUpRequested: [EndCall(EndReason.DRAINING, caller_gone=False)],
             CallOver: [EndCall(EndReason.CALLER_HUNG_UP, caller_gone=True)],
         }
         self.breaks_on: type[Any] | None = None
         self.first_audio: list[float] = []
+        self.past: Past | None = None
 
     def handle(self, event: Event, now: float) -> list[Command]:
         self.events.append(event)
         self.changed()
         if self.breaks_on is not None and isinstance(event, self.breaks_on):
             raise RuntimeError("a bug, holding +15550001111")
-        return self.answers.get(type(event), [])
+        return list(self.answers.get(type(event), []))
 
     def caller_audio(self, text: str) -> str | None:
         return f"append {text}" if '"event":"media"' in text else None

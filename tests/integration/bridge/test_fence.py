@@ -26,7 +26,7 @@ async def a_call(database: Database, *, attach_number: int, holder: str = "other
         to="",
         number=number,
         agent_version=1,
-        slot="0",
+        holder=calls.Holder("process_0", "0"),
     )
     await set_row(database, call.id, attach_number=attach_number, holder=holder)
     return call.id

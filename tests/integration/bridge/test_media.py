@@ -18,7 +18,7 @@ from bridge.call.events import (
     StreamEnded,
     StreamStarted,
 )
-from bridge.web.stream_token import StreamTokens
+from bridge.runtime.stream_token import StreamTokens
 from database.models import Call
 from tests.integration.bridge.conftest import (
     BOTH_WAYS,
@@ -50,7 +50,7 @@ def ends_when_the_stream_ends(call: ScriptedCall) -> None:
 async def test_a_call_goes_through_both_sockets(door: Door) -> None:
     def script(call: ScriptedCall) -> None:
         ends_when_the_stream_ends(call)
-        call.answers[StreamStarted] = [SendToModel("hello model"), SendToPhone("hello phone")]
+        call.answers[StreamStarted] = [SendToModel("hello model", 1), SendToPhone("hello phone")]
         call.answers[ModelSaid] = [
             Record("agent.interrupted", 1500, {"text": "nul \0 is not storable"}),
             SaveLine("item_1", 0, "agent", "Hello.", 0, 900, False),
@@ -173,8 +173,7 @@ async def test_what_the_model_sends_cannot_stop_the_process(door: Door) -> None:
     assert ModelSaid("in three parts") in door.calls[0].events
 
 
-async def test_a_lost_stream_is_left_to_after_stream(door: Door) -> None:
-    """Twilio has noticed too: telling it by REST as well would cut the apology off."""
+async def test_a_stream_that_does_not_come_back_is_apologised_for(door: Door) -> None:
     door.prepare = lambda call: call.answers.update(
         {StreamEnded: [EndCall(EndReason.STREAM_LOST, caller_gone=False)]}
     )
@@ -184,7 +183,7 @@ async def test_a_lost_stream_is_left_to_after_stream(door: Door) -> None:
         socket.transport.abort()
     await door.settled()
     assert StreamEnded(stopped=False) in door.calls[0].events
-    assert door.twilio.redirected == []
+    assert [Answer(document).verbs for _, document in door.twilio.redirected] == [["Say", "Dial", "Hangup"]]
     said = await door.post(answer.after_stream, CallSid="CA1", CallStatus="in-progress")
     assert Answer(said.text).verbs == ["Say", "Dial", "Hangup"]
     assert said.text == (await door.post(answer.after_stream, CallSid="CA1", CallStatus="in-progress")).text

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from aiohttp import web
 
-from bridge.call.commands import RunTool
+from bridge.call.commands import RunTool, SaveLine
 from bridge.call.events import ToolReturned
 from bridge.call.tools import FunctionTool, ToolWebhook
 from bridge.runtime.tool_runner import ToolRunner
@@ -19,7 +19,8 @@ from outgoing.tool_requests import ToolCaller, ToolRequests
 from tests.tool_server import ToolRequest, ToolServer
 
 CALLER = ToolCaller(agent_id="agent_1", call={"id": "call_1"}, tool_call_id="call_x")
-COMMAND = RunTool("call_x", "t", "{}")
+LINE = SaveLine("item_t", 0, "tool", "t: running", 0, 0, False)
+COMMAND = RunTool("call_x", "t", "{}", LINE)
 
 
 @pytest.fixture
@@ -80,6 +81,6 @@ async def test_tools_run_beside_each_other(runner: ToolRunner, server: ToolServe
 
     server.answers["/"] = waits_for_the_other
     for tool_call_id in ("call_x", "call_y"):
-        runner.run(tool(server), CALLER, RunTool(tool_call_id, "t", "{}"), told.append)
+        runner.run(tool(server), CALLER, RunTool(tool_call_id, "t", "{}", LINE), told.append)
     await runner.stop(5)
     assert {returned.tool_call_id for returned in told if returned.ok} == {"call_x", "call_y"}

@@ -64,7 +64,7 @@ async def finished(
     if call_sid is not None:
         await calls.mark_dialled(database, call.id, call_sid)
     if answered:
-        await calls.answer(database, call.id, slot="0")
+        await calls.answer(database, call.id, holder=calls.Holder("process_0", "0"))
         await journal.write(database, [TotalsEntry(call.id, {"output_audio": 1000}, {}, Decimal("0.064"))])
     status, reason = ("completed", EndReason.AGENT_HUNG_UP) if answered else ("busy", EndReason.NOT_ANSWERED)
     assert await calls.finish(database, call.id, status=status, reason=reason)

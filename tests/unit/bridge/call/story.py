@@ -17,29 +17,50 @@ from bridge.call.events import (
     MarkReturned,
     ModelOpened,
     ModelSaid,
+    Prepared,
     StreamStarted,
 )
+from bridge.call.lines import Lines
+from bridge.call.past import Past
 from bridge.engines.openai_realtime.session import RealtimeSession
 
 
-def audio(ms: float, *, byte: int = 0x7F) -> str:
+def audio(ms: float, *, byte: int = 0x40) -> str:
     return base64.b64encode(bytes([byte]) * round(ms * 8)).decode()
+
+
+QUIET = audio(20, byte=0x7F)
 
 
 class Story:
     """One call. `said` to the model and `shown` to the phone are decoded messages, in order."""
 
-    def __init__(self, *, prices: dict[str, Decimal] | None = None, **agent: Any) -> None:
+    def __init__(
+        self,
+        *,
+        prices: dict[str, Decimal] | None = None,
+        past: Past | None = None,
+        lines: Lines | None = None,
+        **agent: Any,
+    ) -> None:
         config = AgentConfig(name="Test", prompt=agent.pop("prompt", "Be brief."), **agent)
-        self.engine = RealtimeSession(config)
-        snapshot = AgentSnapshot(agent_id="agent_1", version=1, config=config, prices=prices or {})
-        self.call = Call(snapshot, self.engine)
+        self.engines: list[RealtimeSession] = []
+        snapshot = AgentSnapshot(
+            agent_id="agent_1", version=1, config=config, prices=prices or {}, lines=lines or Lines()
+        )
+        self.call = Call(snapshot, lambda: self._new_engine(config), past=past)
         self.now = 100.0
         self.stream_ms = 0
         self.commands: list[Command] = []
         self.said: list[dict[str, Any]] = []
         self.shown: list[dict[str, Any]] = []
         self._events = 0
+        self.session = 1
+        """The one that speaks."""
+
+    def _new_engine(self, config: AgentConfig) -> RealtimeSession:
+        self.engines.append(RealtimeSession(config))
+        return self.engines[-1]
 
     # Time
 
@@ -72,19 +93,24 @@ class Story:
     def raw_model(self, text: str) -> list[Command]:
         frames = self.call.agent_audio(text, self.now)
         if frames is None:
-            return self.happens(ModelSaid(text))
+            return self.happens(ModelSaid(text, self.session))
         self.shown.extend(json.loads(frame) for frame in frames)
         if self.call.first_audio_pending:
             self._took(self.call.first_audio_written(self.now))
         return []
 
-    def caller_audio(self, ms: int, *, stream_ms: int | None = None) -> list[str]:
+    def caller_audio(self, ms: int, *, stream_ms: int | None = None, payload: str | None = None) -> list[str]:
         """Twilio's frames of 20 ms; the stream's clock, and the machine's, move with them."""
         sent: list[str] = []
         for _ in range(ms // 20):
             self.stream_ms = self.stream_ms + 20 if stream_ms is None else stream_ms
             self.now += 0.02
-            media = {"track": "inbound", "chunk": "1", "timestamp": str(self.stream_ms), "payload": audio(20)}
+            media = {
+                "track": "inbound",
+                "chunk": "1",
+                "timestamp": str(self.stream_ms),
+                "payload": payload or QUIET,
+            }
             frame = {"event": "media", "sequenceNumber": "2", "media": media, "streamSid": "MZ1"}
             passed = self.call.caller_audio(json.dumps(frame, separators=(",", ":")))
             assert passed is not None
@@ -93,8 +119,9 @@ class Story:
 
     # Usual scenes
 
-    def opened(self) -> None:
-        self.happens(ModelOpened())
+    def opened(self, session: int = 1) -> None:
+        self.session = session
+        self.happens(ModelOpened(session))
 
     def configured(self, input_format: str = "audio/pcmu", output_format: str = "audio/pcmu") -> None:
         formats = {
@@ -105,6 +132,7 @@ class Story:
 
     def live(self) -> Story:
         """Answered, on the line, the model ready; nothing was said yet."""
+        self.happens(Prepared())
         self.opened()
         self.happens(Answered())
         self.configured()
@@ -145,6 +173,15 @@ class Story:
         for message in list(self.shown):
             if message["event"] == "mark":
                 self.happens(MarkReturned(message["mark"]["name"]))
+
+    def mark_returns(self, name: str) -> None:
+        self.happens(MarkReturned(name))
+
+    def marks_before_audio_return(self) -> None:
+        """What was sent has begun to be heard."""
+        self.mark_returns(
+            next(message for message in self.shown if message["event"] == "mark")["mark"]["name"]
+        )
 
     def caller_speaks(
         self, item_id: str, ms: int = 1000, *, silence_ms: int = 500, previous: str | None = None

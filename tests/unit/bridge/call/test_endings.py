@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.call.ending import EndReason
+import pytest
+
 from bridge.call.events import (
     CallOver,
     HangUpRequested,
@@ -11,7 +12,8 @@ from bridge.call.events import (
     StreamEnded,
     StreamStarted,
 )
-from tests.unit.bridge.call.story import Story
+from bridge.call.lines import Line, Lines
+from tests.unit.bridge.call.story import Story, audio
 
 
 def end_call(story: Story, response_id: str = "resp_1") -> None:
@@ -147,13 +149,6 @@ def test_an_outbound_call_that_nobody_answers_lets_its_model_go():
     assert story.ending.reason == "not_answered"
 
 
-def test_a_stream_that_drops_is_told_apart_from_a_caller_who_hung_up():
-    story = Story().live()
-    story.happens(StreamEnded(stopped=False))
-    assert story.ending is not None
-    assert (story.ending.reason, story.ending.caller_gone) == ("stream_lost", False)
-
-
 def test_the_longest_call_ends_with_words():
     story = Story(max_call_seconds=60).live()
     story.later(60)
@@ -222,69 +217,43 @@ def test_a_model_that_refuses_becomes_an_ending_as_soon_as_there_is_somebody_to_
     story.happens(ModelUnreachable(refused=True, code="invalid_api_key", message="Incorrect API key."))
     assert story.ending is None
     story.happens(StreamStarted("MZ1"))
+    assert story.ending is None, "the apology is to be heard"
+    story.marks_return()
     assert story.ending is not None
     assert story.ending.reason == "model_refused"
     assert story.ending.error == {"code": "invalid_api_key", "message": "Incorrect API key."}
 
 
-def test_refused_and_lost_are_told_apart():
-    for code, reason, expected in (
-        (3000, "invalid_request_error.invalid_api_key", EndReason.MODEL_REFUSED),
-        (4000, "invalid_request_error.invalid_model", EndReason.MODEL_REFUSED),
-        (1001, "Your session hit the maximum duration of 60 minutes.", EndReason.MODEL_LOST),
-        (1006, "", EndReason.MODEL_LOST),
-    ):
-        story = Story().live()
-        story.happens(ModelClosed(code, reason))
-        assert story.ending is not None
-        assert story.ending.reason is expected
-
-
-def test_what_the_model_had_said_before_it_was_lost_is_heard_to_the_end():
+@pytest.mark.parametrize("reason", ["invalid_api_key", "invalid_model"])
+def test_a_refusal_is_apologised_for_at_once(reason: str):
     story = Story().live()
-    story.agent_begins("item_1")
-    story.delta("item_1", 1000)
-    story.happens(ModelClosed(1006, ""))
-    assert story.ending is None
+    story.happens(ModelClosed(4000, f"invalid_request_error.{reason}"))
+    assert story.events("agent.line_played")
     story.marks_return()
     assert story.ending is not None
-    assert story.ending.reason == "model_lost"
+    assert story.ending.reason == "model_refused"
 
 
 def test_a_quota_error_is_a_refusal_wherever_it_turns_up():
-    story = Story().live()
-    story.model(
-        "error", error={"type": "invalid_request_error", "code": "insufficient_quota", "message": "No."}
-    )
-    assert story.ending is not None
-    assert story.ending.reason == "model_refused"
-    story = Story().live()
-    story.model("response.created", response={"id": "resp_1"})
-    details = {"type": "failed", "error": {"code": "insufficient_quota", "message": "No."}}
-    story.response_done(status="failed", status_details=details)
-    assert story.ending is not None
-    assert story.ending.reason == "model_refused"
+    for in_a_response in (False, True):
+        story = Story().live()
+        error = {"type": "invalid_request_error", "code": "insufficient_quota", "message": "No."}
+        if in_a_response:
+            story.model("response.created", response={"id": "resp_1"})
+            story.response_done(status="failed", status_details={"type": "failed", "error": error})
+        else:
+            story.model("error", error=error)
+        story.marks_return()
+        assert story.ending is not None
+        assert story.ending.reason == "model_refused"
 
 
-def test_a_failed_answer_is_asked_for_once_more_and_then_given_up():
-    story = Story().live()
-    details = {"type": "failed", "error": {"code": "server_error", "message": "Oops."}}
-    story.model("response.created", response={"id": "resp_1"})
-    story.response_done(status="failed", status_details=details)
-    assert len(story.sent("response.create")) == 1
-    story.model("response.created", response={"id": "resp_2", "metadata": {"request": story.request()}})
-    story.response_done("resp_2", status="failed", status_details=details)
+def test_an_apology_that_was_heard_is_not_said_again():
+    story = Story(lines=Lines(apology=Line("Sorry.", audio(1000), spoken=True))).live()
+    story.happens(ModelClosed(4000, "invalid_request_error.invalid_model"))
+    story.marks_return()
     assert story.ending is not None
-    assert story.ending.reason == "model_lost"
-
-
-def test_a_session_that_is_never_configured_is_given_up():
-    story = Story()
-    story.opened()
-    story.happens(StreamStarted("MZ1"))
-    story.later(8.1)
-    assert story.ending is not None
-    assert story.ending.reason == "model_lost"
+    assert story.ending.apologised
 
 
 def test_nothing_happens_on_a_call_that_has_ended():

@@ -6,7 +6,8 @@ import pytest
 
 from bridge.call.agent import ServerVad
 from bridge.call.events import Answered, StreamStarted
-from tests.unit.bridge.call.story import Story, audio
+from bridge.call.lines import Lines
+from tests.unit.bridge.call.story import QUIET, Story, audio
 
 
 def test_the_greeting_is_asked_for_once_the_session_is_mu_law_and_the_call_answered():
@@ -56,7 +57,7 @@ def test_caller_audio_is_kept_while_the_model_is_being_reached():
     story.happens(StreamStarted("MZ1"))
     assert story.caller_audio(60) == ["", "", ""]
     story.configured()
-    assert [message["audio"] for message in story.sent("input_audio_buffer.append")] == [audio(20)] * 3
+    assert [message["audio"] for message in story.sent("input_audio_buffer.append")] == [QUIET] * 3
     assert story.caller_audio(20)[0].startswith('{"type":"input_audio_buffer.append"')
 
 
@@ -69,16 +70,21 @@ def test_a_session_in_another_format_never_reaches_an_ear(input_format: str, out
     story.happens(Answered())
     story.happens(StreamStarted("MZ1"))
     story.configured(input_format, output_format)
+    story.model("response.output_audio.delta", item_id="item_1", delta=audio(200))
+    assert "item_1" not in str(story.shown)
+    story.marks_return()
     assert story.ending is not None
     assert story.ending.reason == "model_refused"
     assert story.ending.error is not None
     assert story.ending.error["code"] == "format_mismatch"
-    assert story.shown == []
+    [media] = [message for message in story.shown if message["event"] == "media"]
+    assert media["media"]["payload"] == Lines().apology.payload
 
 
 def test_a_format_that_changes_during_the_call_ends_it_too():
     story = Story().live()
     story.configured(output_format="audio/pcm")
+    story.marks_return()
     assert story.ending is not None
 
 

@@ -68,7 +68,7 @@ def test_unknown_events_are_counted():
     story.model("response.something_new", whatever=1)
     story.raw_model("no json at all")
     story.model("rate_limits.updated", rate_limits=[])
-    assert story.engine.unknown_events == 2
+    assert story.engines[-1].unknown_events == 2
 
 
 def test_a_tool_that_does_not_exist_is_answered():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.call.commands import EndCall, RunTool
+from bridge.call.engine import ToolRan
 from bridge.call.events import StreamEnded, ToolReturned
 from bridge.call.tools import EndCallTool, FunctionTool, ToolWebhook
 from tests.unit.bridge.call.story import Story
@@ -50,7 +51,8 @@ def outputs(story: Story) -> list[str]:
 def test_a_tool_is_run_and_the_model_goes_on_with_its_output():
     story = call_in_which_a_tool_runs()
     [run] = [command for command in story.commands if isinstance(command, RunTool)]
-    assert run == RunTool("call_1", "look_up_order", '{"number": 7}')
+    assert (run.tool_call_id, run.name, run.arguments) == ("call_1", "look_up_order", '{"number": 7}')
+    assert run.line.tool == ToolRan("call_1", "look_up_order", '{"number": 7}', None)
     assert not story.sent("response.create"), "nothing is known yet"
     story.happens(returned())
     assert outputs(story) == ["output of call_1"]

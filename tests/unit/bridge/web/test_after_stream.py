@@ -20,7 +20,7 @@ def test_a_call_whose_row_is_final_is_hung_up() -> None:
 
 
 def test_a_caller_whose_stream_was_lost_is_not_left_in_silence() -> None:
-    assert decide("in-progress", None, ended=False) is Next.APOLOGISE
+    assert decide("in-progress", None, ended=False) is Next.ATTACH_AGAIN
 
 
 @pytest.mark.parametrize("reason", sorted(EndReason))

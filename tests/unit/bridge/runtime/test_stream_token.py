@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from bridge.web.stream_token import StreamClaim, StreamTokens
+from bridge.runtime.stream_token import StreamClaim, StreamTokens
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
 EXPIRES = NOW + dt.timedelta(seconds=60)

@@ -1,0 +1,124 @@
+"""Keeps a call with its voice model: what a session is told when it has the call, first or after another."""
+
+from __future__ import annotations
+
+from bridge.call.agent import AgentConfig
+from bridge.call.caller_line import CallerLine
+from bridge.call.clock import CallClock
+from bridge.call.commands import Command, UseModel
+from bridge.call.conversation import Conversation
+from bridge.call.engine import Engine
+from bridge.call.past import Past
+from bridge.call.sessions import Session, Sessions
+from bridge.call.tool_calls import ToolCalls
+
+CUT_OFF = (
+    "The line broke for a moment and cut you off. Carry on from exactly where you were cut off, naturally and"
+    " without greeting again; say nothing twice. At most begin with a short 'Sorry, as I was saying'."
+)
+AFTER_A_BREAK = (
+    "The line broke for a moment. In one short, natural sentence pick the conversation up where it was,"
+    " without greeting again; where the caller may have been speaking, ask them to say it once more."
+)
+
+
+class Handover:
+    """Appends what is to be done to the call's own list of commands."""
+
+    def __init__(
+        self,
+        agent: AgentConfig,
+        model: Sessions,
+        talk: Conversation,
+        tools: ToolCalls,
+        line: CallerLine,
+        clock: CallClock,
+        out: list[Command],
+        past: Past | None,
+    ) -> None:
+        self.protected = agent.greeting is not None and not agent.greeting_interruptible and past is None
+        """The greeting is not to be interrupted, and was not yet heard to its end."""
+        self._agent = agent
+        self._model = model
+        self._talk = talk
+        self._tools = tools
+        self._line = line
+        self._clock = clock
+        self._out = out
+        self._after_a_break = past is not None and not past.moved and bool(past.lines)
+
+    def opened(self, session: Session) -> None:
+        self._model.opened(session, opening=not self._talk.greeted)
+
+    def open_another(self) -> None:
+        self._model.open_another(self._tell_the_state)
+
+    def _tell_the_state(self, engine: Engine) -> None:
+        """It is not configured yet: nothing is sent."""
+        if not self.protected:
+            engine.allow_interruption()
+        if self._line.connected:
+            engine.stream_started()
+
+    def ready(self, session: Session) -> None:
+        """It is configured. One that was opened ahead waits for its moment."""
+        session.ready = True
+        if session is self._model.current:
+            self._talk.record("model.connected", model=self._agent.model)
+            self._begin(session)
+        elif self._model.lost_at is not None:
+            self.take_over()
+
+    def take_over(self) -> None:
+        """The session that is coming has the call from now on."""
+        if self._model.lost_at is None:
+            self._talk.session_lost()
+        lost_for = 0.0 if self._model.lost_at is None else self._clock.now - self._model.lost_at
+        session = self._model.take_over()
+        self._talk.record("model.resumed", model=self._agent.model, lost_for_ms=round(lost_for * 1000))
+        self._begin(session)
+
+    def _begin(self, session: Session) -> None:
+        history, heard_again = self._talk.recall()
+        self._out.append(UseModel(session.number))
+        if history:
+            self._model.send(session.engine.seed(history))
+        self.listen()
+        self.speak_if_due(heard_again=heard_again)
+
+    def listen(self) -> None:
+        """Let the model hear the caller, once both are there."""
+        if self._model.ready and self._line.connected:
+            self._model.send(self._line.open())
+
+    def speak_if_due(self, *, heard_again: bool = False) -> None:
+        """Ask for what the caller is waiting for, if anything. `heard_again`: the model answers by itself."""
+        talk, engine = self._talk, self._model.engine
+        if not self._model.ready or self._clock.answered_at is None:
+            return
+        if self._agent.greeting is not None and not talk.greeted and not talk.caller_spoke:
+            talk.due()
+            self._model.send(engine.speak(self._agent.greeting, purpose="greeting"))
+        elif heard_again or self._tools.any_running:
+            talk.due()
+        elif talk.cut_short or self._after_a_break:
+            talk.due()
+            words = CUT_OFF if talk.cut_short else AFTER_A_BREAK
+            self._model.send(engine.speak(words, purpose="resume"))
+        elif talk.due_since is not None:
+            self._model.send(engine.speak(None, purpose="answer"))
+        talk.cut_short = self._after_a_break = False
+
+    def stream_back(self) -> None:
+        """The caller is on the line, for the first time or again."""
+        self._model.send(self._model.engine.stream_started())
+        self.listen()
+
+    def end_protection(self) -> None:
+        """A greeting that was not to be interrupted has been heard."""
+        talk = self._talk
+        if self.protected and talk.greeted and talk.response is None and talk.settled:
+            self.protected = False
+            if self._agent.record and self._agent.recording_announcement is not None:
+                talk.record("recording.announced")
+            self._model.send(self._model.engine.allow_interruption())
