@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from bridge.call.clock import CallClock
 from bridge.call.conversation import Conversation
-from bridge.call.engine import RemoteToolCalled, RemoteToolReturned
+from bridge.call.engine import RemoteToolCalled, RemoteToolReturned, ToolCalled
 from bridge.call.events import ToolReturned
 
 
@@ -23,7 +23,7 @@ class RemoteTools:
 
     def called(self, event: RemoteToolCalled) -> None:
         self._running[event.item_id] = _Running(event.name, self._clock.now)
-        self._talk.tool_called(event.item_id)
+        self._talk.tool_called(ToolCalled(event.item_id, event.item_id, event.name, "{}"))
         self._talk.record("tool.called", name=event.name, tool_call_id=event.item_id)
 
     def returned(self, event: RemoteToolReturned) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.runtime.twilio_prices import TwilioPrices
 from simulator.phones.behaviour import Behaviour
 from tests.conftest import run_sql
 from tests.end_to_end.harness import Harness
@@ -14,9 +15,10 @@ NEXT_CALLEE = "+12125550124"
 
 async def price_is_due(callbridge: Harness) -> None:
     """The time has come to ask Twilio, and it is asked: here, and by nobody else meanwhile."""
-    await callbridge.parts.twilio_prices.stop()
+    [twilio_prices] = [work for work in callbridge.parts.rounds if isinstance(work, TwilioPrices)]
+    await twilio_prices.stop()
     await run_sql(callbridge.parts.database.url, "update calls set price_due_at = now() - interval '1 s'")
-    await callbridge.parts.twilio_prices.round()
+    await twilio_prices.round()
 
 
 async def test_a_call_at_its_limit_says_goodbye_and_its_cost_is_there_in_the_end(callbridge: Harness):

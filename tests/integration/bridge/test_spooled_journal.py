@@ -62,7 +62,13 @@ async def a_call(database: Database, call_sid: str = "CA1") -> str:
     async with database.session() as session:
         number = (await session.scalars(select(PhoneNumber))).one()
     call = await calls.create_inbound(
-        database, call_sid=call_sid, from_="", to="", number=number, agent_version=1, slot="0"
+        database,
+        call_sid=call_sid,
+        from_="",
+        to="",
+        number=number,
+        agent_version=1,
+        holder=calls.Holder("process_0", "0"),
     )
     return call.id
 

@@ -162,12 +162,20 @@ async def test_a_call_that_was_given_up_is_hung_up_when_somebody_picks_up_late(
     assert Answer(late.text).verbs == ["Hangup"]
 
 
+async def test_a_stream_that_never_works_is_not_asked_for_for_ever(door: Door) -> None:
+    """Each would be paid for: a media address that is refused at every try."""
+    answer = await door.ring()
+    asked = [await door.post(answer.after_stream, CallSid="CA1", CallStatus="in-progress") for _ in range(4)]
+    assert [Answer(said.text).verbs[0] for said in asked] == ["Connect", "Connect", "Connect", "Say"]
+    assert (await door.row()).ended_reason == "stream_lost"
+
+
 @pytest.mark.parametrize(
     ("reason", "verbs"),
     [
         (EndReason.AGENT_HUNG_UP, ["Hangup"]),
         (EndReason.MODEL_LOST, ["Say", "Dial", "Hangup"]),
-        (None, ["Say", "Dial", "Hangup"]),
+        (None, ["Connect", "Redirect"]),
     ],
 )
 async def test_after_the_stream_the_committed_reason_is_carried_out(
@@ -180,6 +188,6 @@ async def test_after_the_stream_the_committed_reason_is_carried_out(
     for _ in range(2):
         said = await door.post(answer.after_stream, CallSid="CA1", CallStatus="in-progress")
         assert Answer(said.text).verbs == verbs
-    assert (await door.row()).ended_reason == (reason or "stream_lost")
+    assert (await door.row()).ended_reason == reason
     gone = await door.post(answer.after_stream, CallSid="CA1", CallStatus="completed")
     assert Answer(gone.text).verbs == ["Hangup"]
