@@ -481,7 +481,7 @@ class Call:
         self._out.append(self._talk.totals())
         self._model.close()
         apologised = self._given_up is not None and self._lines.apology.spoken and self._line.connected
-        self._out.append(EndCall(reason, caller_gone, error, apologised))
+        self._out.append(EndCall(reason, caller_gone, error, apologised=apologised))
 
     # Time
 

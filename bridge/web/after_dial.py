@@ -9,15 +9,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from bridge.call.ending import EndReason
-from bridge.web.answer import connect
+from bridge.runtime.streams import Streams
 from bridge.web.form import Form, TwilioForm
-from bridge.web.stream_token import StreamTokens
 from bridge.web.xml import Xml
 from database import calls, transfers
 from database.models import FINAL_STATUSES
 from database.session import Database
 from telephony import twiml
-from telephony.addresses import Addresses
 
 
 class Next(Enum):
@@ -55,8 +53,7 @@ async def after_dial(
     call_id: FromPath[str],
     form: Form,
     database: NamedDependency[Database],
-    addresses: NamedDependency[Addresses],
-    stream_tokens: NamedDependency[StreamTokens],
+    streams: NamedDependency[Streams],
 ) -> Response[str]:
     """Idempotent: a repeated request finds it written what came of the transfer, and gets the same answer."""
     call = await calls.by_id(database, call_id)
@@ -71,4 +68,5 @@ async def after_dial(
     reason = None if before is None else EndReason(before)
     if decide(form.call_status, reason, ended=call.ended_at is not None, bridged=bridged) is Next.HANG_UP:
         return Xml(twiml.hang_up())
-    return Xml(connect(call, addresses, stream_tokens))
+    offered = await calls.offer_stream(database, call_id, token=form.idempotency_token)
+    return Xml(twiml.apologise(None) if offered is None else streams.document(offered))

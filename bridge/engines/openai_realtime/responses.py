@@ -15,7 +15,7 @@ from msgspec import Struct
 
 _NAMED_RESPONSE = re.compile(r"in progress: ([A-Za-z0-9_-]+)")
 _UNKNOWN = "?"
-FREELY_SAID = frozenset({"greeting", "answer", "tools", "retry", "farewell"})
+FREELY_SAID = frozenset({"greeting", "answer", "tools", "retry", "resume", "farewell"})
 """Whatever else is wished for is said word for word, and calls no tool."""
 
 

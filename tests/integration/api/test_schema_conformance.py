@@ -163,8 +163,9 @@ async def test_every_answer_is_one_that_the_schema_documents(
     path, version = f"/v1/agents/{agent['id']}", {"If-Match": "1"}
     assert (await client.patch(path, json={"tools": [tool]}, headers=version)).status_code == 200
     for place in (f"agents/{agent['id']}/lines", "lines/pt"):
-        sound = {"content": to_wav(b"\xff"), "headers": {"Content-Type": "audio/wav"}}
-        answer = await client.put(f"/v1/{place}/filler", params={"text": "Um momento."}, **sound)
+        address, words = f"/v1/{place}/filler", {"text": "Um momento."}
+        wav = {"Content-Type": "audio/wav"}
+        answer = await client.put(address, params=words, content=to_wav(b"\xff"), headers=wav)
         assert answer.status_code == 200, answer.text
     known = {
         "name": "look_up",

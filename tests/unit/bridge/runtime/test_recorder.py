@@ -25,6 +25,7 @@ from tests.unit.bridge.recording.line import LineOfACall
 class SilentLeg:
     dropped = 0
     malformed = 0
+    silent = False
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -57,8 +58,7 @@ def live_call(part: int | None = 1) -> LiveCall:
         DeafCall(),  # pyright: ignore[reportArgumentType] (whatever it is asked)
         journal=lambda _: None,
         counters=Counters(),
-        on_end=lambda *_: None,
-        on_tool=lambda *_: None,
+        deeds=DeafCall(),  # pyright: ignore[reportArgumentType] (nothing is asked of it)
     )
     live.recorded_part = part
     live.answered_at = dt.datetime.now(dt.UTC)
