@@ -30,7 +30,7 @@ class Row(Struct, kw_only=True):
     @property
     def disturbed(self) -> bool:
         """Something else used these cores: even the pass-through was slow."""
-        return self.window.up_control.p99 > DISTURBED_US
+        return not self.window.up_control.count or self.window.up_control.p99 > DISTURBED_US
 
     @property
     def lost(self) -> int:
@@ -83,7 +83,9 @@ def ratio(value: float, to: float) -> float | None:
 
 
 def times_control(latency: Latency, control: Latency) -> tuple[float | None, float | None]:
-    """p50 and p99."""
+    """p50 and p99; None without samples."""
+    if not latency.count or not control.count:
+        return None, None
     return ratio(latency.p50, control.p50), ratio(latency.p99, control.p99)
 
 
@@ -91,7 +93,7 @@ def calls_within(run: Result, limit_ms: float) -> int:
     """The most calls that a growing run carried before p99 passed the limit."""
     carried = 0
     for window in run.windows:
-        if window.up.p99 > limit_ms * 1000:
+        if not window.up.count or window.up.p99 > limit_ms * 1000:
             break
         carried = round(window.calls)
     return carried

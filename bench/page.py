@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -20,15 +21,16 @@ PACKAGES = ("litestar", "uvicorn", "uvloop", "websockets", "picows", "msgspec", 
 HERE = Path(__file__).resolve().parent
 
 
-def write(path: Path, rows: Rows) -> None:
-    today = dt.datetime.now(dt.UTC).date()
+def write(path: Path, rows: Rows, titles: Mapping[str, str], days: set[dt.date]) -> None:
+    """`titles` and `rows` by scenario; `days`: on which they were measured."""
+    when = " and ".join(str(day) for day in sorted(days))
     versions = [f"Python {platform.python_version()}", *_packages(), *_programs()]
     method, unknown = ((HERE / name).read_text() for name in ("method.md", "unknown.md"))
     text = (
         "# Performance\n\n"
-        f"Measured by `make bench` on {today}: {machine()}.\n"
+        f"Measured by `make bench` on {when}: {machine()}.\n"
         "Ratios count; absolute figures are of this machine.\n\n"
-        f"## Targets\n\n{tables.targets(rows)}\n\n## Figures\n\n{tables.every(rows)}\n{method}\n"
+        f"## Targets\n\n{tables.targets(rows)}\n\n## Figures\n\n{tables.every(rows, titles)}\n{method}\n"
         f"## Versions\n\n{', '.join(versions)}.\n\n{unknown}"
     )
     path.parent.mkdir(exist_ok=True)

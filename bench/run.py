@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
-from bench import bridges, page, tables
+from bench import bridges, results, tables
 from bench.bridges import NotStarted
 from bench.cgroup import NoCgroup
 from bench.figures import row
 from bench.load.spec import Result
 from bench.measure import measure
-from bench.scenarios import EVERY, MAIN, QUICK, Scenario
+from bench.scenarios import EVERY, MAIN, QUICK, Scenario, hours
 from bench.targets import Rows
 
 MEMORY_MB = 5.0
@@ -29,14 +28,31 @@ MORE_FILES = 20
 @click.option("--bridges", "only", default="", help="Of product, node, c, litestar; comma-separated.")
 @click.option("--repeats", type=int, default=0, help="Instead of each scenario's own.")
 @click.option("--write", is_flag=True, help="Write docs/performance.md.")
+@click.option(
+    "--page", "only_write", is_flag=True, help="Write it of what was measured last, measuring nothing."
+)
 @click.option("--leaks", is_flag=True, help="A minute of calls coming and going; fails on what stays behind.")
-def main(*, quick: bool, wanted: str, only: str, repeats: int, write: bool, leaks: bool) -> None:
+@click.option("--minutes", type=float, default=60, show_default=True, help="Of the scenario `hour`.")
+def main(
+    *,
+    quick: bool,
+    wanted: str,
+    only: str,
+    repeats: int,
+    write: bool,
+    only_write: bool,
+    leaks: bool,
+    minutes: float,
+) -> None:
     """Measure with all features on. Nothing else should run on the machine meanwhile."""
+    if only_write:
+        results.write_page()
+        return
     names = ("leaks",) if leaks else tuple(wanted.split(",")) if wanted else QUICK if quick else MAIN
     unknown = [name for name in names if name not in EVERY]
     if unknown:
         raise click.ClickException(f"There is no scenario {', '.join(unknown)}.")
-    chosen = [EVERY[name] for name in names]
+    chosen = [hours(minutes) if name == "hour" else EVERY[name] for name in names]
     if repeats or quick:
         chosen = [replace(one, repeats=repeats or 1) for one in chosen]
     if only:
@@ -49,7 +65,7 @@ def main(*, quick: bool, wanted: str, only: str, repeats: int, write: bool, leak
         raise click.ClickException(str(error)) from error
     click.echo(tables.targets(rows))
     if write:
-        page.write(Path(bridges.ROOT / "docs/performance.md"), rows)
+        results.write_page()
     if leaks:
         sys.exit(left_behind(rows["leaks"]["product"].last))
 
@@ -57,7 +73,7 @@ def main(*, quick: bool, wanted: str, only: str, repeats: int, write: bool, leak
 def run(chosen: list[Scenario]) -> Rows:
     rows: Rows = {}
     for scenario in chosen:
-        results: dict[str, list[Result]] = {}
+        found: dict[str, list[Result]] = {}
         for repeat in range(scenario.repeats):
             for bridge in scenario.bridges:
                 began = time.monotonic()
@@ -66,7 +82,7 @@ def run(chosen: list[Scenario]) -> Rows:
                 except NoCgroup as error:
                     click.echo(f"SKIPPED: {scenario.title}: no cgroup can be made here ({error})", err=True)
                     break
-                results.setdefault(bridge, []).append(result)
+                found.setdefault(bridge, []).append(result)
                 click.echo(
                     f"{scenario.name:>14} {bridge:<9} {repeat + 1}/{scenario.repeats}"
                     f" {time.monotonic() - began:5.0f} s",
@@ -74,9 +90,10 @@ def run(chosen: list[Scenario]) -> Rows:
                 )
                 for what, times in result.failures.items():
                     click.echo(f"{'':>14} {times} x {what}", err=True)
-        if results:
-            rows[scenario.name] = {bridge: row(bridge, runs) for bridge, runs in results.items()}
-            click.echo(tables.every({scenario.name: rows[scenario.name]}))
+        if found:
+            rows[scenario.name] = {bridge: row(bridge, runs) for bridge, runs in found.items()}
+            results.keep(scenario, rows[scenario.name])
+            click.echo(tables.every({scenario.name: rows[scenario.name]}, {scenario.name: scenario.title}))
     return rows
 
 

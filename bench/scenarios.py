@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 ALL = ("product", "node", "c", "litestar")
 NO_C = ("product", "node", "litestar")
@@ -33,9 +34,9 @@ class Scenario(Struct, frozen=True, kw_only=True):
 
 
 STEADY = (
-    Scenario(name="100", title="100 calls", calls=100),
+    Scenario(name="100", title="100 calls", calls=100, bridges=("product", "node", "c")),
     Scenario(name="400", title="400 calls", calls=400, repeats=2),
-    Scenario(name="800", title="800 calls", calls=800, bridges=("product", "node", "c")),
+    Scenario(name="800", title="800 calls", calls=800, bridges=("product", "node")),
     Scenario(name="tls-100", title="100 calls, TLS upstream", calls=100, bridges=NO_C, tls=True),
     Scenario(
         name="tls-300",
@@ -75,22 +76,21 @@ CADDY = Scenario(
 CAPACITY = tuple(
     Scenario(
         name=name,
-        title=f"half a core, {kind} upstream, 50 calls more at a time until p99 passes 20 ms",
+        title=f"half a core, {kind} upstream, {step} calls more at a time until p99 passes 20 ms",
         calls=900,
-        step=50,
+        step=step,
         quota=0.5,
-        window_s=5.0,
+        window_s=4.0,
         bridges=PRODUCT,
         tls=tls,
     )
-    for name, kind, tls in (("half-core", "plain", False), ("half-core-tls", "TLS", True))
+    for name, kind, tls, step in (("half-core", "plain", False, 100), ("half-core-tls", "TLS", True, 75))
 )
 FEATURES = Scenario(
     name="features",
     title="400 calls: as they are, recorded, and with a tool of 5 s in every tenth",
     calls=400,
     bridges=OURS,
-    repeats=2,
 )
 HOUR = Scenario(
     name="hour",
@@ -113,4 +113,21 @@ LEAKS = Scenario(
 
 EVERY = {one.name: one for one in (*STEADY, CHURN, GREETING, CADDY, FEATURES, *CAPACITY, HOUR, LEAKS)}
 QUICK = ("100", "400", "tls-300", "greeting", "churn")
-MAIN = ("100", "400", "800", "tls-300", "greeting", "churn", "caddy", "features")
+MAIN = (
+    "100",
+    "400",
+    "800",
+    "tls-300",
+    "greeting",
+    "churn",
+    "caddy",
+    "features",
+    "half-core",
+    "half-core-tls",
+)
+"""About a quarter of an hour."""
+
+
+def hours(minutes: float) -> Scenario:
+    """The hour, or as much of it as there is time for."""
+    return replace(HOUR, title=f"{minutes:g} minutes of 10 calls/s coming and going", window_s=60 * minutes)

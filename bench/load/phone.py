@@ -176,7 +176,8 @@ class Phone(WSListener):
     def _clear(self) -> None:
         session = self._session
         if session is not None and session.interrupted_ns:
-            self._tally.clear.add(time.monotonic_ns() - session.interrupted_ns)
+            if self._tally.measuring:
+                self._tally.clear.add(time.monotonic_ns() - session.interrupted_ns)
             session.interrupted_ns = 0
         self._played_until = 0.0
         self._return_marks(float("inf"))

@@ -29,8 +29,8 @@ def window(calls: float, cpu_us: float, p99_ms: float = 1.0) -> Window:
     )
 
 
-def result(*windows: Window, lost: int = 0) -> Result:
-    counts = Counts(caller_frames=100, caller_frames_lost=lost)
+def result(*windows: Window, lost: int = 0, failed: int = 0) -> Result:
+    counts = Counts(caller_frames=100, caller_frames_lost=lost, calls_failed=failed)
     return Result(
         windows=list(windows),
         clear=Latency(),
@@ -103,6 +103,46 @@ def test_a_run_whose_pass_through_was_slow_is_marked() -> None:
     assert row("product", [result(busy)]).disturbed
     # The run with the quietest pass-through is the one that is shown.
     assert not row("product", [result(busy), result(quiet)]).disturbed
+
+
+def test_what_has_no_sample_is_not_met() -> None:
+    """An empty latency is 0 us, which would be below any limit."""
+    unheard = window(400, 600)
+    unheard.up = unheard.down = Latency()
+    rows = {
+        "400": {"product": row("product", [result(unheard)])},
+        "greeting": {"product": row("product", [result(unheard)])},
+    }
+    said = {one.what: one.text for one in verdicts(rows)}
+    for what in (
+        "400 calls: CPU, x Node",
+        "400 calls: caller to model p50, x pass-through",
+        "400 calls: model to caller p99, x pass-through",
+        "400 calls: speech_started to clear, ms p50",
+        "400 calls: longest time of one frame, ms (pass-through 1.0)",
+        "greeting, beyond the model's own time, ms p50",
+    ):
+        assert said[what] == "NOT MEASURED"
+
+
+def test_nothing_lost_of_nothing_is_no_proof() -> None:
+    assert all(one.text == "NOT MEASURED" for one in verdicts({}))
+
+
+def test_a_verdict_from_a_disturbed_run_says_so() -> None:
+    busy = window(400, 600)
+    busy.up_control = Latency(count=1, p50=100, p99=50_000, worst=50_000)
+    rows = {
+        "400": {"product": row("product", [result(busy)]), "node": row("node", [result(window(400, 1300))])}
+    }
+    times = next(one for one in verdicts(rows) if one.what == "400 calls: CPU, x Node")
+    assert times.text == "met (disturbed)"
+
+
+def test_calls_that_failed_are_a_missed_target() -> None:
+    rows = {"churn": {"product": row("product", [result(window(1, 1), failed=1)])}}
+    failed = next(one for one in verdicts(rows) if one.what == "calls that failed")
+    assert (failed.measured, failed.text) == (1, "MISSED")
 
 
 def test_a_single_lost_frame_is_a_missed_target() -> None:
