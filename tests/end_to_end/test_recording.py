@@ -6,7 +6,7 @@ from simulator.model.reply import Say
 from simulator.model.script import Asked, Heard, Script, Step
 from simulator.phones.behaviour import Line
 from tests.end_to_end.harness import BOTH_WAYS, Harness
-from tests.end_to_end.recorded import FRAME, download, speeches
+from tests.end_to_end.recorded import FRAME, download, sides, speeches
 
 pytestmark = BOTH_WAYS
 
@@ -69,3 +69,21 @@ async def test_a_caller_is_told_before_anything_else(callbridge: Harness):
     told = next(event for event in events if event["type"] == "recording.announced")
     started = next(event for event in events if event["type"] == "agent.started_speaking")
     assert told["offset_ms"] > started["offset_ms"]
+
+
+async def test_a_call_that_is_up_can_be_heard_so_far(callbridge: Harness):
+    callbridge.sim.model.script(
+        Script(Step(Asked(), Say("Good day.")), Step(Heard("Are you open today?"), Say("Yes, until five.")))
+    )
+    number = await callbridge.number(await callbridge.agent(greeting="Good day.", record=True))
+    call = callbridge.dial(number, "Are you open today?", hangs_up_after_ms=9000)
+    await call.wait_for("agent stopped speaking", count=2)
+    path = f"/v1/calls/{(await callbridge.call_row(call.sid))['id']}/recording"
+    so_far = await callbridge.api.get(path)
+    assert so_far.status_code == 200
+    caller, agent = sides(so_far.content)
+    assert speeches(caller) and speeches(agent), "what was said seconds ago is there"
+    await callbridge.ended(call)
+    whole = await callbridge.api.get(path)
+    assert whole.content[58:].startswith(so_far.content[58:])
+    assert whole.headers["etag"] != so_far.headers["etag"]
