@@ -87,3 +87,27 @@ async def test_a_call_that_is_up_can_be_heard_so_far(callbridge: Harness):
     whole = await callbridge.api.get(path)
     assert whole.content[58:].startswith(so_far.content[58:])
     assert whole.headers["etag"] != so_far.headers["etag"]
+
+
+async def test_a_call_whose_stream_broke_is_one_recording(callbridge: Harness):
+    """Silence where there was no stream; everything else at its time."""
+    callbridge.sim.model.script(
+        Script(
+            Step(Asked(), Say("Hello, who is calling?")),
+            Step(Heard("This is Ada."), Say("Good morning, Ada.")),
+        )
+    )
+    number = await callbridge.number(await callbridge.agent(greeting="Hello, who is calling?", record=True))
+    call = callbridge.dial(number, "This is Ada.")
+    await call.wait_for("agent stopped speaking")
+    call.streams[0].fail("cut")
+    row = await callbridge.ended(call)
+    assert len(call.streams) == 2
+    _, agent = await download(callbridge, row["id"])
+    assert call.line is not None
+    ours, theirs = speeches(agent), speeches(bytes(call.line.heard))
+    assert [sound for _, sound in ours] == [sound for _, sound in theirs]
+    apart, really_apart = (found[1][0] - found[0][0] for found in (ours, theirs))
+    assert abs(apart - really_apart) < 400 * 8, "two streams are placed by our clock, a network away"
+    events = [event["type"] for event in await callbridge.events(row["id"])]
+    assert (events.count("recording.started"), events.count("recording.ready")) == (2, 1)
