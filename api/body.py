@@ -18,11 +18,7 @@ from api.errors import FieldError, Problem
 
 T = TypeVar("T")
 
-LATER_TOOLS = frozenset({"send_dtmf"})
-"""Of the published API, and not there yet."""
-
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
-_TOOL = re.compile(r"^Invalid value '(\w+)'$")
 _NAMED = re.compile(r"^Object (?P<fault>missing required|contains unknown) field `(?P<name>[^`]*)`$")
 
 
@@ -70,8 +66,6 @@ def invalid(error: msgspec.ValidationError) -> Problem:
     if named := _NAMED.match(what):
         field = f"{field}.{named['name']}" if field else named["name"]
         what = "is required" if named["fault"] == "missing required" else "is not a field that exists"
-    elif field.startswith("tools[") and (tool := _TOOL.match(what)) and tool[1] in LATER_TOOLS:
-        what = f"this version of Callbridge does not have tools of type {tool[1]} yet"
     message = what[:1].lower() + what[1:]
     detail = f"{field}: {message}" if field else message
     return Problem(422, detail, errors=[FieldError(field, message)])

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from bridge.call.keys import Keys
 from bridge.call.lines import Lines
 from bridge.call.tools import E164, EndCallTool, Tool
 
@@ -179,6 +180,10 @@ class AgentConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     tools: Annotated[
         list[Tool], Meta(max_length=64, description="What the agent can do besides talking.")
     ] = msgspec.field(default_factory=lambda: list[Tool]([EndCallTool()]))
+    keys: Annotated[
+        Keys | None,
+        Meta(description="How the agent is told of keys that the caller presses; `null`: it is not."),
+    ] = msgspec.field(default_factory=Keys)
     max_call_seconds: Annotated[
         int, Meta(ge=10, le=14_400, description="After this the agent says goodbye and hangs up.")
     ] = 3600

@@ -8,6 +8,8 @@ from typing import Any
 
 from bridge.call import events
 from bridge.call.agent import AgentSnapshot
+from bridge.call.agent_keys import AgentKeys
+from bridge.call.caller_keys import CallerKeys
 from bridge.call.caller_line import CallerLine
 from bridge.call.clock import CallClock
 from bridge.call.closing import FAREWELLS, GOODBYE, KEPT_TALKING, Closing
@@ -18,6 +20,8 @@ from bridge.call.engine import (
     CallerStartedSpeaking,
     Engine,
     ModelEvent,
+    RemoteToolCalled,
+    RemoteToolReturned,
     ResponseEnded,
     ResponseStarted,
     SessionFailed,
@@ -29,8 +33,10 @@ from bridge.call.events import Event
 from bridge.call.handover import Handover
 from bridge.call.limits import LIMITS, CallLimits
 from bridge.call.past import Past
+from bridge.call.remote_tools import RemoteTools
 from bridge.call.sessions import Session, Sessions
 from bridge.call.tool_calls import ToolCalls
+from bridge.call.tools import SendDtmfTool
 from bridge.call.waiting import Waiting
 
 
@@ -79,6 +85,10 @@ class Call:
             agent.lines, self._model, self._talk, self._tools, self._line, self._clock, limits
         )
 
+        self._caller_keys = CallerKeys(agent.config, self._model, self._talk, self._handover, self._clock)
+        self._agent_keys = AgentKeys(self._model, self._talk, self._clock, self._out)
+        self._remote_tools = RemoteTools(self._talk, self._clock, self._out)
+
         self._retried = False
         self._given_up: SessionFailed | None = None
         """There will be no voice model."""
@@ -87,6 +97,7 @@ class Call:
         """When Twilio is told to open another media stream, if it does not ask before."""
         self._works_at: float | None = None
         self._streams = 0 if past is None else 1
+        self._presses_keys = any(isinstance(tool, SendDtmfTool) for tool in agent.config.tools)
         self._closing: Closing | None = None
         self._gone: tuple[EndReason, float] | None = None
         """The caller has left; until then the transcription of their last words is waited for."""
@@ -94,7 +105,8 @@ class Call:
     @property
     def quiet(self) -> bool:
         """Nobody would notice if somebody else had the call from now on."""
-        return self._talk.quiet and not self._tools.any_running and self._closing is None
+        busy = self._tools.any_running or self._caller_keys.begun or self._closing is not None
+        return self._talk.quiet and not busy
 
     # Audio, many times a second
 
@@ -134,6 +146,8 @@ class Call:
             self._take_in(event)
         if not self.ended:
             self._talk.take_stock()
+            self._agent_keys.take_stock()
+            self._caller_keys.tell()
             self._handover.end_protection()
             self._mind_the_model()
             self._end_when_done()
@@ -170,8 +184,8 @@ class Call:
         """What happens to a call that somebody is on, or is about to be."""
         match event:
             case events.DtmfReceived():
-                self._talk.quiet_since = self._clock.now
-                self._talk.record("dtmf.received", digit=event.digit)
+                self._keep_talking()
+                self._caller_keys.pressed(event.digit)
             case events.Prepared():
                 self._out.append(OpenModel(1, self._limits.session_opens))
             case events.Answered():
@@ -282,6 +296,10 @@ class Call:
                 self._response_ended(event)
             case ToolCalled():
                 self._tool_called(event)
+            case RemoteToolCalled():
+                self._remote_tools.called(event)
+            case RemoteToolReturned():
+                self._remote_tools.returned(event)
             case UsageCounted():
                 talk.take_in(event)
                 self._mind_the_cost()
@@ -318,7 +336,9 @@ class Call:
 
     def _tool_called(self, event: ToolCalled) -> None:
         self._talk.record("tool.called", name=event.name, tool_call_id=event.tool_call_id)
-        if event.name != "end_call":
+        if event.name == "send_dtmf" and self._presses_keys:
+            self._agent_keys.called(event)
+        elif event.name != "end_call":
             self._tools.called(event)
         elif self._closing is not None or self._gone is not None:
             return
@@ -356,6 +376,7 @@ class Call:
         )
         if had_the_call:
             self._talk.session_lost()
+            self._remote_tools.model_lost()
             self._waiting.session_lost()
         if self._gone is not None:
             self._end(self._gone[0], caller_gone=True)
@@ -522,6 +543,8 @@ class Call:
             (self._over_at(), lambda: self._close_with_words(EndReason.MAX_DURATION)),
             (self._silent_at(), lambda: self._close_with_words(EndReason.CALLER_SILENT)),
             (self._filler_at(), self._tools.fill_silence),
+            (self._caller_keys.deadline, self._caller_keys.timed_out),
+            (self._agent_keys.answer_due_at(), self._agent_keys.go_on),
             (waiting.line_due_at(), waiting.say_line),
             (waiting.answer_due_by(), self._answer_overdue),
             (waiting.response_done_by(), self._response_endless),

@@ -93,6 +93,9 @@ class Conversation:
         self._heard_again = False
         """The caller was speaking when the session was lost."""
         self._canned: set[str] = set()
+        self._pressing: set[str] = set()
+        """Of these, tones that are being played."""
+        self._pressed: dict[str, bool] = {}
         self._noted_at = 0.0
         self._prices = prices
         self._voiced = False
@@ -186,12 +189,27 @@ class Conversation:
     def say_line(self, line: Line) -> None:
         """Speech from memory, where the model does not speak."""
         item_id = f"line_{len(self._canned) + 1}"
-        self._canned.add(item_id)
         self._transcript.canned(item_id, line.text)
-        self._speaking.expect(item_id)
-        frames = self._speaking.audio(item_id, line.payload) + self._speaking.ended(item_id)
-        self._out.extend(SendToPhone(frame) for frame in frames)
+        self._play(item_id, line.payload)
         self.record("agent.line_played", text=line.text)
+
+    def press_keys(self, payload: str) -> str:
+        """Tones, which nothing interrupts: a menu talks on while its keys are pressed. Returns the item."""
+        item_id = f"tones_{len(self._canned) + 1}"
+        self._pressing.add(item_id)
+        self._play(item_id, payload)
+        return item_id
+
+    def take_pressed(self) -> dict[str, bool]:
+        """The tones whose fate is known by now, each once; whether they were heard to the end."""
+        pressed, self._pressed = self._pressed, {}
+        return pressed
+
+    def _play(self, item_id: str, payload: str) -> None:
+        self._canned.add(item_id)
+        self._speaking.expect(item_id)
+        frames = self._speaking.audio(item_id, payload) + self._speaking.ended(item_id)
+        self._out.extend(SendToPhone(frame) for frame in frames)
 
     def first_audio_written(self, now: float) -> None:
         self.spoke_last = self.greeted = True
@@ -234,7 +252,7 @@ class Conversation:
     def silence_cut(self) -> None:
         """What is being played cannot be heard: away with it."""
         self.silent_ms = 0
-        self._interrupt()
+        self.interrupt()
         self.due()
 
     # Sessions and streams come and go
@@ -310,10 +328,23 @@ class Conversation:
         self._turns.caller_started()
         self._transcript.caller_started(event.item_id, self._session_offset_ms(event.audio_ms))
         if event.interrupts:
-            self._interrupt()
+            self.interrupt()
         self.record("caller.started_speaking", item_id=event.item_id)
 
-    def _interrupt(self) -> None:
+    def keys_pressed(self, text: str) -> str:
+        """The caller has entered something; returns its item."""
+        offset_ms = self._clock.offset_ms()
+        item_id = f"keys_{offset_ms}"
+        self.spoke_last = False
+        self._transcript.caller_started(item_id, offset_ms)
+        self._transcript.place(item_id, None, "caller")
+        self._transcript.text(item_id, text, final=True, role="caller")
+        self._transcript.caller_stopped(item_id, offset_ms)
+        return item_id
+
+    def interrupt(self) -> None:
+        if self._pressing:
+            return
         playback = self._speaking.playback
         if playback.clearing and playback.playing:
             self.clear_took_effect()
@@ -430,7 +461,7 @@ class Conversation:
 
     def _count(self, settled: Settled) -> None:
         for heard in self._speaking.count(settled):
-            if heard.started_ms is not None:
+            if heard.started_ms is not None and heard.item_id not in self._pressing:
                 began_ms = self._clock.stream_offset_ms(heard.started_ms)
                 self._transcript.agent_started(heard.item_id, began_ms)
 
@@ -447,6 +478,10 @@ class Conversation:
     def take_stock(self) -> None:
         """Tells the model and the transcript of the items whose fate is known by now."""
         for item in self._speaking.finished():
+            if item.item_id in self._pressing:
+                self._pressing.discard(item.item_id)
+                self._pressed[item.item_id] = not item.cut and item.heard_ms >= item.received_ms
+                continue
             if item.cut and item.item_id not in self._canned:
                 self._model.send(
                     self._model.engine.interrupted(item.item_id, item.heard_ms, item.received_ms)

@@ -96,12 +96,17 @@ class RemoteToolCalled(Struct, frozen=True):
     """The model uses a tool that its own service calls; nothing is to be done but to tell of it."""
 
     item_id: str
+    server: str
     name: str
+    arguments: str
+    """JSON as the model wrote it."""
 
 
 class RemoteToolReturned(Struct, frozen=True):
     item_id: str
     ok: bool
+    output: str
+    """What the model was answered."""
     status: int | None = None
     """Of HTTP, where that is why it failed."""
 
@@ -210,10 +215,10 @@ class Engine(Protocol):
 
     def speak(self, instructions: str | None, *, purpose: str) -> list[str]:
         """Ask the model to speak, when it next can: `greeting` (dropped when the caller was first), `tools`
-        (dropped when the model has seen the results anyway), `filler` (while a tool runs; dropped when
-        anything else is said), `answer`, `retry`, `resume` (after a break; all three dropped when the model
-        speaks by itself), `farewell`. Any other purpose has words that are said exactly as they are given. A
-        later wish replaces one of the same purpose."""
+        and `keys` (dropped when the model has seen the results, or what was pressed, anyway), `filler`
+        (while a tool runs; dropped when anything else is said), `answer`, `retry`, `resume` (after a break;
+        all three dropped when the model speaks by itself), `farewell`. Any other purpose has words that are
+        said exactly as they are given. A later wish replaces one of the same purpose."""
         ...
 
     def interrupted(self, item_id: str, heard_ms: int, received_ms: int) -> list[str]:
@@ -230,6 +235,10 @@ class Engine(Protocol):
 
     def allow_interruption(self) -> list[str]:
         """What was not to be interrupted has been heard."""
+        ...
+
+    def caller_wrote(self, item_id: str, text: str) -> list[str]:
+        """Something that the caller does instead of speaking, in words; asks for nothing to be said."""
         ...
 
     def tool_returned(self, tool_call_id: str, output: str) -> list[str]:

@@ -12,6 +12,10 @@ class EndCallTool(Struct, tag_field="type", tag="end_call", kw_only=True, forbid
     """Lets the agent hang up once its goodbye has been heard."""
 
 
+class SendDtmfTool(Struct, tag_field="type", tag="send_dtmf", kw_only=True, forbid_unknown_fields=True):
+    """Lets the agent press keys, as tones: menus, extensions, codes."""
+
+
 class KeptSecret(Struct, kw_only=True, forbid_unknown_fields=True):
     """A secret that is set and never shown. Sent back, it stays as it is."""
 
@@ -181,7 +185,7 @@ class McpTool(Struct, tag_field="type", tag="mcp", kw_only=True, forbid_unknown_
 
 
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
-Tool = EndCallTool | FunctionTool | TransferCallTool | McpTool
+Tool = EndCallTool | FunctionTool | TransferCallTool | McpTool | SendDtmfTool
 
 
 def tool_name(tool: Tool) -> str:
@@ -195,3 +199,5 @@ def tool_name(tool: Tool) -> str:
             return "end_call"
         case TransferCallTool():
             return "transfer_call"
+        case SendDtmfTool():
+            return "send_dtmf"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bridge.call.agent import AgentConfig, ServerVad
-from bridge.call.tools import EndCallTool, McpTool, Tool, TransferCallTool
+from bridge.call.tools import EndCallTool, McpTool, SendDtmfTool, Tool, TransferCallTool
 from bridge.engines.openai_realtime.catalogue import MODELS
 
 END_CALL: dict[str, Any] = {
@@ -26,6 +26,25 @@ REPORT_VOICEMAIL: dict[str, Any] = {
         " person. Call it as soon as you are sure, and say nothing."
     ),
     "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+SEND_DTMF: dict[str, Any] = {
+    "type": "function",
+    "name": "send_dtmf",
+    "description": (
+        "Presses keys of the telephone, for menus, extensions and codes. Do not say the keys. It returns when"
+        " they have been heard; then wait for what the other side says."
+    ),
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "digits": {
+                "type": "string",
+                "description": "In order, without spaces: 0-9, *, #, A-D; w waits for half a second.",
+            }
+        },
+        "required": ["digits"],
+        "additionalProperties": False,
+    },
 }
 PCMU = {"type": "audio/pcmu"}
 """Without a `rate`: the Realtime API refuses one for pcmu."""
@@ -95,6 +114,8 @@ def _tool(tool: Tool) -> dict[str, Any]:
         return {name: value for name, value in given.items() if value or value == []}
     if isinstance(tool, EndCallTool):
         return END_CALL
+    if isinstance(tool, SendDtmfTool):
+        return SEND_DTMF
     if isinstance(tool, TransferCallTool):
         return transfer_call(tool)
     return {

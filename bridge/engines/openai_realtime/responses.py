@@ -15,7 +15,8 @@ from msgspec import Struct
 
 _NAMED_RESPONSE = re.compile(r"in progress: ([A-Za-z0-9_-]+)")
 _UNKNOWN = "?"
-FREELY_SAID = frozenset({"greeting", "answer", "tools", "retry", "resume", "farewell"})
+_ABOUT_ITEMS = frozenset({"tools", "keys"})
+FREELY_SAID = frozenset({"greeting", "answer", "tools", "keys", "retry", "resume", "farewell"})
 """Whatever else is wished for is said word for word, and calls no tool."""
 
 
@@ -31,7 +32,7 @@ class Wish(Struct):
 
     def overtaken(self) -> None:
         if self.purpose in ("answer", "greeting", "retry", "resume", "filler") or (
-            self.purpose == "tools" and self.seen
+            self.purpose in _ABOUT_ITEMS and self.seen
         ):
             self.covered = True
 
@@ -60,8 +61,8 @@ class Responses:
 
     def items_seen(self) -> None:
         """Everything we added to the conversation has been taken in."""
-        if "tools" in self._wishes:
-            self._wishes["tools"].seen = True
+        for purpose in _ABOUT_ITEMS & self._wishes.keys():
+            self._wishes[purpose].seen = True
         if self._asked is not None:
             self._asked[1].seen = True
 

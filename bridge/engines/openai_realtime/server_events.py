@@ -66,6 +66,8 @@ class Item(Struct):
     server_label: str | None = None
     """Of an MCP call, or of a list of MCP tools."""
     name: str | None = None
+    arguments: str | None = None
+    output: str | None = None
     error: Any = None
     """Of an MCP call that failed."""
 
@@ -93,6 +95,11 @@ class OutputItemDone(Struct, tag="response.output_item.done"):
 
 class McpListToolsFailed(Struct, tag="mcp_list_tools.failed"):
     item_id: str
+
+
+class McpCallArgumentsDone(Struct, tag="response.mcp_call_arguments.done"):
+    item_id: str
+    arguments: str = ""
 
 
 class McpCallCompleted(Struct, tag="response.mcp_call.completed"):
@@ -177,6 +184,7 @@ ServerEvent = (
     | OutputItemAdded
     | OutputItemDone
     | McpListToolsFailed
+    | McpCallArgumentsDone
     | McpCallCompleted
     | McpCallFailed
     | AudioDelta

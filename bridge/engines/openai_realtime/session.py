@@ -31,6 +31,7 @@ from bridge.call.engine import (
 from bridge.engines.openai_realtime import catalogue, configuration, failures, usage
 from bridge.engines.openai_realtime import server_events as events
 from bridge.engines.openai_realtime.history import item_events, worth_committing
+from bridge.engines.openai_realtime.mcp import McpCalls
 from bridge.engines.openai_realtime.responses import FREELY_SAID, Responses
 
 Outcome = tuple[list[ModelEvent], list[str]]
@@ -57,6 +58,7 @@ class RealtimeSession:
         self._items_unseen: set[str] = set()
         self._responses = Responses()
         self._cut_responses: set[str] = set()
+        self._mcp = McpCalls()
         self._seeded: set[str] = set()
         """Items of ours that say what was said before."""
         self._recalled: deque[str] = deque()
@@ -141,6 +143,13 @@ class RealtimeSession:
             return []
         self._cut_responses.add(active)
         return [_frame({"type": "response.cancel"})]
+
+    def caller_wrote(self, item_id: str, text: str) -> list[str]:
+        self._items_unseen.add(item_id)
+        self._seeded.add(item_id)
+        content = [{"type": "input_text", "text": text}]
+        item = {"id": item_id, "type": "message", "role": "user", "content": content}
+        return [_frame({"type": "conversation.item.create", "item": item})]
 
     def tool_returned(self, tool_call_id: str, output: str) -> list[str]:
         item_id = self._new_item_id()
@@ -232,6 +241,7 @@ class RealtimeSession:
         self._items_unseen.discard(item.id)
         if not self._items_unseen:
             self._responses.items_seen()
+        self._mcp.item_added(item)
         if item.id in self._seeded or item.type != "message" or item.role not in ("user", "assistant"):
             return [], []
         role = "caller" if item.role == "user" else "agent"
@@ -240,7 +250,21 @@ class RealtimeSession:
     def _output_item_added(self, event: events.OutputItemAdded) -> Outcome:
         if event.response_id in self._cut_responses and event.item.type == "message":
             return [], self.interrupted(event.item.id, 0, 0)
+        self._mcp.item_added(event.item)
         return [], []
+
+    def _output_item_done(self, event: events.OutputItemDone) -> Outcome:
+        return self._mcp.item_done(event.item), []
+
+    def _mcp_called(self, event: events.McpCallArgumentsDone) -> Outcome:
+        return self._mcp.called(event.item_id, event.arguments), []
+
+    def _mcp_call_ended(self, event: events.McpCallCompleted | events.McpCallFailed) -> Outcome:
+        self._mcp.call_ended(event.item_id, ok=isinstance(event, events.McpCallCompleted))
+        return [], []
+
+    def _mcp_list_tools_failed(self, event: events.McpListToolsFailed) -> Outcome:
+        return self._mcp.listing_failed(event.item_id), []
 
     def _audio_done(self, event: events.AudioDone) -> Outcome:
         return [AgentAudioEnded(event.item_id)], []
@@ -279,7 +303,9 @@ class RealtimeSession:
             out.append(SessionFailed(True, code or "", message))
         out.append(ResponseEnded(response.id, response.status, code, message))
         self._cut_responses.discard(response.id)
-        return out, self._responses.done(response.id)
+        left, unspoken = self._mcp.response_done(response)
+        frames = self._responses.done(response.id)
+        return left + out, frames + (self._responses.want("tools", None) if unspoken else [])
 
     _HANDLERS: ClassVar[dict[type, Callable[[RealtimeSession, Any], Outcome]]] = {
         events.SessionUpdated: _session_updated,
@@ -290,6 +316,11 @@ class RealtimeSession:
         events.ItemAdded: _item_added,
         events.ItemCreated: _item_added,
         events.OutputItemAdded: _output_item_added,
+        events.OutputItemDone: _output_item_done,
+        events.McpCallArgumentsDone: _mcp_called,
+        events.McpCallCompleted: _mcp_call_ended,
+        events.McpCallFailed: _mcp_call_ended,
+        events.McpListToolsFailed: _mcp_list_tools_failed,
         events.AudioDone: _audio_done,
         events.AudioTranscriptDelta: _agent_words,
         events.AudioTranscriptDone: _agent_text,
@@ -327,10 +358,13 @@ _UNREAD = frozenset(
         "conversation.item.input_audio_transcription.segment",
         "input_audio_buffer.cleared",
         "input_audio_buffer.timeout_triggered",
-        "response.output_item.done",
         "response.content_part.added",
         "response.content_part.done",
         "response.function_call_arguments.delta",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call.in_progress",
+        "mcp_list_tools.in_progress",
+        "mcp_list_tools.completed",
         "rate_limits.updated",
     }
 )

@@ -34,11 +34,8 @@ async def test_name_and_prompt_are_enough_and_the_rest_has_defaults(client: http
             "voicemail.message",
             "give the words",
         ),
-        (
-            {"name": "a", "prompt": "x", "tools": [{"type": "send_dtmf"}]},
-            "tools[0].type",
-            "tools of type send_dtmf",
-        ),
+        ({"name": "a", "prompt": "x", "tools": [{"type": "fly"}]}, "tools[0].type", "fly"),
+        ({"name": "a", "prompt": "x", "keys": {"terminator": "5"}}, "keys.terminator", "5"),
         (
             {"name": "a", "prompt": "x", "turn_detection": {"type": "psychic"}},
             "turn_detection.type",

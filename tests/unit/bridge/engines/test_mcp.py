@@ -14,27 +14,36 @@ from bridge.engines.openai_realtime.server_events import FunctionCallItem, Item,
 from tests.unit.simulator.openai_types import CLIENT_EVENTS
 
 
-def call(error: Any = None) -> Item:
-    return Item("item_1", "mcp_call", server_label="crm", name="find", error=error)
+def call(error: Any = None, output: str | None = None) -> Item:
+    return Item("item_1", "mcp_call", server_label="crm", name="find", output=output, error=error)
+
+
+CALLED = RemoteToolCalled("item_1", "crm", "find", '{"n": 7}')
 
 
 def begun() -> McpCalls:
     calls = McpCalls()
-    assert calls.item_added(call()) == [RemoteToolCalled("item_1", "crm.find")]
+    calls.item_added(call())
+    calls.item_added(call())  # announced for the response and for the conversation
+    assert calls.called("item_1", '{"n": 7}') == [CALLED]
+    assert calls.called("item_1", '{"n": 7}') == []
     return calls
-
-
-def test_a_call_is_told_of_once() -> None:
-    """Its item is announced for the response and for the conversation."""
-    assert begun().item_added(call()) == []
 
 
 def test_a_call_that_went_well() -> None:
     calls = begun()
     calls.call_ended("item_1", ok=True)
-    assert calls.item_done(call()) == [RemoteToolReturned("item_1", ok=True)]
-    assert calls.item_done(call()) == []
+    assert calls.item_done(call(output="Ada")) == [RemoteToolReturned("item_1", ok=True, output="Ada")]
+    assert calls.item_done(call(output="Ada")) == []
     assert calls.response_done(ResponseData("resp_1")) == ([], False)
+
+
+def test_a_call_whose_arguments_were_never_told_begins_when_it_ends() -> None:
+    calls = McpCalls()
+    calls.item_added(call())
+    called, returned = calls.item_done(call(output="Ada"))
+    assert called == RemoteToolCalled("item_1", "crm", "find", "")
+    assert returned == RemoteToolReturned("item_1", ok=True, output="Ada")
 
 
 @pytest.mark.parametrize(
@@ -50,12 +59,15 @@ def test_a_call_that_went_well() -> None:
 def test_a_call_that_failed(error: Any, status: int | None) -> None:
     calls = begun()
     calls.call_ended("item_1", ok=False)
-    assert calls.item_done(call(error)) == [RemoteToolReturned("item_1", ok=False, status=status)]
+    assert calls.item_done(call(error)) == [
+        RemoteToolReturned("item_1", ok=False, output="It failed.", status=status)
+    ]
 
 
 def test_a_call_that_never_ended_has_failed_with_its_response() -> None:
     left, goes_on = begun().response_done(ResponseData("resp_1", status="cancelled"))
-    assert (left, goes_on) == ([RemoteToolReturned("item_1", ok=False)], False)
+    assert left == [RemoteToolReturned("item_1", ok=False, output="It failed.")]
+    assert not goes_on
 
 
 def test_the_model_is_asked_to_go_on_where_a_call_was_its_last_word() -> None:
@@ -67,7 +79,7 @@ def test_the_model_is_asked_to_go_on_where_a_call_was_its_last_word() -> None:
 
 def test_a_list_that_failed_names_its_server() -> None:
     calls = McpCalls()
-    assert calls.item_added(Item("item_0", "mcp_list_tools", server_label="crm")) == []
+    calls.item_added(Item("item_0", "mcp_list_tools", server_label="crm"))
     [trouble] = calls.listing_failed("item_0")
     assert isinstance(trouble, ModelTrouble) and "crm" in trouble.message
 
