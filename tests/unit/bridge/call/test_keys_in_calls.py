@@ -6,8 +6,9 @@ import base64
 import json
 from typing import Any
 
-from bridge.call.events import Answered, DtmfReceived, StreamStarted
+from bridge.call.events import Answered, DtmfReceived, ModelClosed, StreamEnded, StreamStarted
 from bridge.call.keys import Keys
+from bridge.call.past import RESULT_UNKNOWN
 from bridge.call.tools import EndCallTool, SendDtmfTool
 from bridge.wire.dtmf import tones
 from tests.unit.bridge.call.story import Story
@@ -202,3 +203,70 @@ def test_the_call_is_not_ended_for_silence_while_it_waits_for_keys() -> None:
     story.marks_return()
     story.later(4)
     assert story.ending is None
+
+
+# When something breaks
+
+
+def lost(story: Story) -> None:
+    story.happens(ModelClosed(1006, "", story.session))
+    story.later(0.01)
+    story.said.clear()
+
+
+def back(story: Story) -> None:
+    story.opened(2)
+    story.configured()
+
+
+def test_keys_that_were_pressed_while_there_was_no_model_are_in_what_the_next_one_is_told() -> None:
+    story = Story(greeting=None).live()
+    lost(story)
+    press(story, "42#")
+    back(story)
+    assert told(story) == ["[pressed 4 2 #]"], "once"
+    assert requests(story) == 1
+
+
+def test_a_secret_waits_for_the_next_model() -> None:
+    story = Story(greeting=None, keys=PIN).live()
+    lost(story)
+    press(story, "42#")
+    back(story)
+    assert told(story) == ["[pressed • • •]", "The caller pressed 4 2 #"]
+    assert requests(story) == 1
+
+
+def test_tones_that_were_cut_with_the_stream_are_told_as_what_they_are() -> None:
+    story = menu()
+    presses(story)
+    story.happens(StreamEnded(stopped=False))
+    assert "not all" in outputs(story)[0]
+    assert requests(story) == 1
+    assert story.events("tool.returned")[0].data["ok"] is False
+
+
+def test_keys_that_are_being_entered_keep_the_call_where_it_is() -> None:
+    """Another process would not know of them."""
+    story = Story(greeting=None).live()
+    assert story.call.quiet
+    press(story, "4")
+    assert not story.call.quiet
+
+
+# What the model's own service calls
+
+
+def test_what_a_remote_tool_was_doing_when_the_session_was_lost_is_unknown() -> None:
+    story = Story(greeting=None).live()
+    story.model("response.created", response={"id": "resp_1", "metadata": None})
+    item = {"id": "mcp_1", "type": "mcp_call", "server_label": "crm", "name": "find customer"}
+    story.model("response.output_item.added", response_id="resp_1", item=item)
+    story.model("response.mcp_call_arguments.done", item_id="mcp_1", arguments="{}")
+    lost(story)
+    [returned] = story.events("tool.returned")
+    assert (returned.data["name"], returned.data["ok"]) == ("crm.find customer", False)
+    back(story)
+    call, output = [message["item"] for message in story.sent("conversation.item.create")]
+    assert (call["name"], call["call_id"]) == ("crm_find_customer", "mcp_1"), "as a function can be named"
+    assert output["output"] == RESULT_UNKNOWN
