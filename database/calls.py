@@ -4,6 +4,7 @@ transaction of its own."""
 from __future__ import annotations
 
 import datetime as dt
+from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
@@ -69,6 +70,19 @@ async def number_and_version(database: Database, number: str) -> tuple[PhoneNumb
         return None if row is None else (row[0], row[1])
 
 
+async def numbers_and_versions(database: Database, *, limit: int) -> list[tuple[PhoneNumber, int]]:
+    """The newest of our numbers, each with the newest version of its agent."""
+    async with database.session() as session:
+        query = select(PhoneNumber, Agent.version).join(Agent, Agent.id == PhoneNumber.agent_id)
+        rows = await session.execute(query.order_by(PhoneNumber.id.desc()).limit(limit))
+        return [(number, version) for number, version in rows]
+
+
+def inbound_call_id(call_sid: str) -> str:
+    """The same for whichever process is asked, whether it can ask Postgres or not."""
+    return f"call_{sha256(call_sid.encode()).hexdigest()[:32]}"
+
+
 async def create_inbound(
     database: Database,
     *,
@@ -82,7 +96,7 @@ async def create_inbound(
     """The call's row; the same one again when Twilio repeats its webhook."""
     async with database.session.begin() as session:
         values = {
-            "id": new_id("call"),
+            "id": inbound_call_id(call_sid),
             "direction": "inbound",
             "status": "ringing",
             "agent_id": number.agent_id,
@@ -246,18 +260,22 @@ async def offer_stream(database: Database, call_id: str, *, token: str = "") -> 
         call = await _locked(session, call_id)
         if call is None or call.ended_at is not None or call.ended_reason is not None:
             return None
-        now = utc_now()
-        if token and token == call.after_stream_token:
-            return call
-        since = call.attach_offered_at
-        if since is None or now - since > dt.timedelta(seconds=OFFERS_SECONDS):
-            call.attach_offers, call.attach_offered_at = 0, now
-        if call.attach_offers >= MOST_OFFERS:
-            return None
-        call.attach_offers += 1
-        call.after_stream_token = token or None
-        call.attach_expires_at = now.replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
-        return call
+        return call if offer(call, utc_now(), token) else None
+
+
+def offer(call: Call, now: dt.datetime, token: str) -> bool:
+    """As `offer_stream`; False: once too often."""
+    if token and token == call.after_stream_token:
+        return True
+    since = call.attach_offered_at
+    if since is None or now - since > dt.timedelta(seconds=OFFERS_SECONDS):
+        call.attach_offers, call.attach_offered_at = 0, now
+    if call.attach_offers >= MOST_OFFERS:
+        return False
+    call.attach_offers += 1
+    call.after_stream_token = token or None
+    call.attach_expires_at = now.replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
+    return True
 
 
 async def take_over(database: Database, call_id: str, *, holder: Holder) -> Call | None:

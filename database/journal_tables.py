@@ -138,6 +138,7 @@ async def set_totals(session: AsyncSession, rows: Rows) -> None:
 
 async def add_calls(session: AsyncSession, rows: Rows) -> None:
     """Calls that were answered while Postgres was away; those that are there already are answered now."""
+    rows = list({row["call_id"]: row for row in reversed(rows)}.values())
     if not rows:
         return
     made = set((await session.scalars(_ADD_CALLS, {"rows": as_json(rows)})).all())

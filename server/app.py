@@ -66,6 +66,7 @@ def create_app(parts: Parts) -> Litestar:
                 "signatures": parts.signatures,
                 "stream_tokens": parts.stream_tokens,
                 "streams": parts.streams,
+                "without_postgres": parts.without_postgres,
                 "health": parts.health,
                 "draining": parts.draining,
                 "metrics_page": parts.metrics_page,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from api.rate_limits import RateLimits
+from bridge.runtime.known_numbers import KnownNumbers
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.reconciler import Reconciler
@@ -15,6 +16,7 @@ from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.twilio_prices import TwilioPrices
 from bridge.web.signature import Signatures
+from bridge.web.without_postgres import WithoutPostgres
 from database.notifications import Notifications
 from database.secret_box import SecretBox
 from database.session import Database
@@ -82,7 +84,7 @@ class Parts:
         metrics = Metrics(self.live_calls, self.webhooks, self.rate_limits, self.health).registry
         self.metrics_page = MetricsPage(metrics, slot, settings.processes())
 
-    def _rounds(self) -> tuple[TwilioPrices, Retention, RecordingEraser, Reconciler]:
+    def _rounds(self) -> tuple[TwilioPrices, Retention, RecordingEraser, Reconciler, KnownNumbers]:
         """What is done every so often, whichever process does it."""
         days, recording_days = self.settings.transcript_retention_days, self.settings.recording_retention_days
         return (
@@ -90,7 +92,16 @@ class Parts:
             Retention(self.database, transcript_days=days),
             RecordingEraser(self.database, self.recording_files, recording_days=recording_days),
             Reconciler(self.database, self.notifications, self.twilio, self.live_calls),
+            self.known_numbers,
         )
+
+    @cached_property
+    def known_numbers(self) -> KnownNumbers:
+        return KnownNumbers(self.database)
+
+    @cached_property
+    def without_postgres(self) -> WithoutPostgres:
+        return WithoutPostgres(self.known_numbers, self.live_calls, self.streams)
 
     @cached_property
     def draining(self) -> Draining:

@@ -15,6 +15,7 @@ class Counters(Struct, kw_only=True):
     """Taken up from another process: it was lost, or gave them away."""
     calls_moved: int = 0
     """Given to another process because this one was stopping."""
+    calls_answered_without_postgres: int = 0
     calls_refused_full: int = 0
     calls_refused_overloaded: int = 0
     """The event loop was late."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.commands import EndCall
-from bridge.call.ending import APOLOGISE, EndReason
+from bridge.call.ending import APOLOGISE
 from bridge.runtime.counters import Counters
+from bridge.runtime.journal import Journal
 from bridge.runtime.live_call import LiveCall
-from database import calls
-from database.session import Database
+from database.journal import ReasonEntry
 from telephony import twiml
 from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
 
@@ -32,13 +31,13 @@ async def end_call(
     *,
     call_sid: str | None,
     fallback_number: str | None,
-    database: Database,
+    journal: Journal,
     twilio: TwilioAccount,
     counters: Counters,
 ) -> bool:
     """Carry it out. Returns whether the call is over, rather than going on with an apology."""
-    reason = await _commit(database, live.call_id, ending)
-    apology = reason in APOLOGISE and live.answered_at is not None
+    await _commit(journal, live, ending)
+    apology = ending.reason in APOLOGISE and live.answered_at is not None
     words = "" if ending.apologised else twiml.APOLOGY
     told = ending.caller_gone or await _tell_twilio(
         twilio, call_sid, twiml.apologise(fallback_number, words=words) if apology else None
@@ -52,15 +51,12 @@ async def end_call(
     return ending.caller_gone or (told and not apology)
 
 
-async def _commit(database: Database, call_id: str, ending: EndCall) -> EndReason:
-    """The first reason stands. While Postgres is away the call ends all the same."""
-    try:
-        async with asyncio.timeout(COMMIT_SECONDS):
-            committed = await calls.commit_reason(database, call_id, ending.reason, ending.error)
-    except (OSError, TimeoutError, SQLAlchemyError) as error:
-        log.error("reason_not_committed", call_id=call_id, reason=ending.reason, error=type(error).__name__)
-        return ending.reason
-    return committed or ending.reason
+async def _commit(journal: Journal, live: LiveCall, ending: EndCall) -> None:
+    """With the journal: when many calls end at once they share a transaction, and while Postgres is away the
+    reason is kept like all else. The first reason stands."""
+    journal.add(ReasonEntry(live.call_id, str(ending.reason), ending.error, live.attach_number))
+    if not await journal.flush(COMMIT_SECONDS):
+        log.error("reason_late", call_id=live.call_id, reason=ending.reason)
 
 
 async def _tell_twilio(twilio: TwilioAccount, call_sid: str | None, apology: str | None) -> bool:

@@ -104,6 +104,11 @@ class Journal:
         return self._superseded.entries
 
     @property
+    def behind(self) -> bool:
+        """Something waits on the disk."""
+        return self._written_number < self._spooled_number
+
+    @property
     def spool_bytes(self) -> int:
         """On the disk, and not yet in Postgres."""
         return self._spool.bytes
@@ -143,7 +148,7 @@ class Journal:
             self.add(line)
             return True
         self._superseded.tell(superseded, [line])
-        if self._written_number < self._spooled_number and not superseded:
+        if self.behind and not superseded:
             self.add(line)  # the call itself may be on the disk yet
         return not superseded
 

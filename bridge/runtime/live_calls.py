@@ -99,7 +99,7 @@ class LiveCalls:
         self._released: dict[str, float] = {}
         """When, by call, in that order."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rows = RowCloser(database)
+        self._rows = RowCloser(database, lambda: self.journal.behind)
         self._moves = Moves(database, notifications, streams, self)
         self._intake = CommandIntake(database, notifications, self, self._moves)
         self._janitor = Janitor(database)
@@ -183,6 +183,9 @@ class LiveCalls:
             del self._released[next(iter(self._released))]
         return self._held.keys() | self._released.keys()
 
+    def held(self, call_id: str) -> Held | None:
+        return self._held.get(call_id)
+
     def find(self, call_id: str) -> LiveCall | None:
         held = self._held.get(call_id)
         return None if held is None else held.live
@@ -247,6 +250,7 @@ class LiveCalls:
             return None
         held.stop_waiting()
         held.claimed = True
+        held.row = row
         held.live.attach_number = row.attach_number
         held.live.recorded_part = row.attach_number if held.agent.config.record else None
         held.call_sid = row.twilio_call_sid
@@ -378,7 +382,7 @@ class LiveCalls:
                 ending,
                 call_sid=held.call_sid,
                 fallback_number=held.agent.config.fallback_number,
-                database=self._database,
+                journal=self.journal,
                 twilio=self._twilio,
                 counters=self.counters,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,8 +19,12 @@ log = structlog.get_logger(__name__)
 
 
 class RowCloser:
-    def __init__(self, database: Database, *, grace_s: float = GRACE_SECONDS) -> None:
+    def __init__(
+        self, database: Database, behind: Callable[[], bool], *, grace_s: float = GRACE_SECONDS
+    ) -> None:
+        """`behind`: what calls had to tell is not all written yet. Their end is told last."""
         self._database = database
+        self._behind = behind
         self._grace_s = grace_s
         self._due: dict[str, tuple[float, EndReason]] = {}
         """By call, in the order of their times."""
@@ -50,6 +55,8 @@ class RowCloser:
         await self._close(asyncio.get_running_loop().time())
 
     async def _close(self, now: float) -> None:
+        if self._behind():
+            return
         for call_id, (due, reason) in list(self._due.items()):
             if due > now:
                 return

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import Enum, auto
 
 import structlog
 from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.ending import APOLOGISE, EndReason
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
 from bridge.runtime.streams import Streams
 from bridge.web.form import Form, TwilioForm
+from bridge.web.postgres_away import AWAY, in_time
+from bridge.web.without_postgres import WithoutPostgres
 from bridge.web.xml import Xml
 from database import call_commands, calls
 from database.models import FINAL_STATUSES, Call
@@ -64,13 +64,16 @@ async def after_stream(
     notifications: NamedDependency[Notifications],
     live_calls: NamedDependency[LiveCalls],
     streams: NamedDependency[Streams],
+    without_postgres: NamedDependency[WithoutPostgres],
 ) -> Response[str]:
     """Idempotent: asked twice, by `action` and by Redirect, it answers twice the same."""
     asked = AfterStream(form, database, notifications, live_calls, streams)
     try:
-        async with asyncio.timeout(DATABASE_SECONDS):
+        async with in_time(live_calls, DATABASE_SECONDS):
             return Xml(await asked.document(call_id))
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    except AWAY as error:
+        if (document := without_postgres.after_stream(call_id, form)) is not None:
+            return Xml(document)
         # Twilio asks nobody after us: better an apology that was not called for than silence.
         log.error("after_stream_without_postgres", call_id=call_id, error=type(error).__name__)
         gone = decide(form.call_status, None, ended=False) is Next.HANG_UP

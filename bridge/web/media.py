@@ -13,21 +13,23 @@ import structlog
 from litestar import WebSocket, websocket
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.runtime.live_call import LiveCall
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.phone_leg import PhoneLeg
 from bridge.runtime.snapshot import agent_of
-from bridge.runtime.stream_token import StreamTokens
+from bridge.runtime.stream_token import StreamClaim, StreamTokens
+from bridge.web.postgres_away import AWAY, in_time
 from bridge.web.signature import Signatures
 from bridge.web.take_over import phone_leg
+from bridge.web.without_postgres import WithoutPostgres
 from bridge.wire import twilio
 from database import calls
 from database.past import past_of
 from database.session import Database
 
 START_SECONDS = 5.0
+DATABASE_SECONDS = 2.0
 MESSAGES_BEFORE_START = 10
 """Twilio sends one, `connected`."""
 POLICY_VIOLATION = 1008
@@ -45,6 +47,7 @@ async def media(
     stream_tokens: NamedDependency[StreamTokens],
     database: NamedDependency[Database],
     live_calls: NamedDependency[LiveCalls],
+    without_postgres: NamedDependency[WithoutPostgres],
 ) -> None:
     """Any process serves any slot; the one that is named has the model session ready."""
     if not signatures.right_upgrade(socket.scope["raw_path"].decode("latin-1"), socket.headers):
@@ -55,8 +58,9 @@ async def media(
     leg = phone_leg(socket, live_calls.counters)
     start = await read_start(leg)
     try:
-        live = None if start is None else await attach(start, stream_tokens, database, live_calls)
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        claim = None if start is None else claimed(start, stream_tokens)
+        live = None if claim is None else await attach(claim, database, live_calls, without_postgres)
+    except AWAY as error:
         log.error("stream_not_attached", error=type(error).__name__)
         await leg.refuse(INTERNAL_ERROR)
         return
@@ -88,16 +92,29 @@ async def read_start(leg: PhoneLeg) -> twilio.StartData | None:
     return None
 
 
-async def attach(
-    start: twilio.StartData, stream_tokens: StreamTokens, database: Database, live_calls: LiveCalls
-) -> LiveCall | None:
-    """Use the token up and take the call. None: the token is wrong, used or late, or the call is not to go
-    on."""
+def claimed(start: twilio.StartData, stream_tokens: StreamTokens) -> StreamClaim | None:
+    """None: the token is wrong or late."""
     token = start.custom_parameters.get("token", "")
-    claim = stream_tokens.verify(token, call_sid=start.call_sid, now=dt.datetime.now(dt.UTC))
-    if claim is None or not await calls.attach(
-        database, claim.call_id, claim.attach_number, holder=live_calls.holder
-    ):
+    return stream_tokens.verify(token, call_sid=start.call_sid, now=dt.datetime.now(dt.UTC))
+
+
+async def attach(
+    claim: StreamClaim, database: Database, live_calls: LiveCalls, without_postgres: WithoutPostgres
+) -> LiveCall | None:
+    """Use the token up and take the call. None: it was used before, or the call is not to go on."""
+    try:
+        async with in_time(live_calls, DATABASE_SECONDS):
+            return await attach_with_postgres(claim, database, live_calls)
+    except AWAY:
+        if not live_calls.holds(claim.call_id):
+            raise
+        return without_postgres.attach(claim)
+
+
+async def attach_with_postgres(
+    claim: StreamClaim, database: Database, live_calls: LiveCalls
+) -> LiveCall | None:
+    if not await calls.attach(database, claim.call_id, claim.attach_number, holder=live_calls.holder):
         return None
     call = await calls.by_id(database, claim.call_id)
     if call is None or call.ended_reason is not None:

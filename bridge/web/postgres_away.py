@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Request, Response
 from litestar.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.exc import SQLAlchemyError
 
+from bridge.runtime.live_calls import LiveCalls
 from bridge.web.form import TwilioForm
 from bridge.web.xml import Xml
 from telephony import twiml
 
+AWAY = (SQLAlchemyError, OSError, TimeoutError)
 WEBHOOK_SECONDS = 4.0
 """Twilio reads for 4.5 s (`telephony.addresses`), then asks again: our own word comes before that."""
+
+
+@asynccontextmanager
+async def in_time(live_calls: LiveCalls, seconds: float) -> AsyncGenerator[None]:
+    """What is asked of Postgres within is over after so long. Raises TimeoutError; at once, if Postgres did
+    not take what it was offered last."""
+    if live_calls.journal.away:
+        raise TimeoutError
+    async with asyncio.timeout(seconds):
+        yield
 
 
 def within_twilios_limit(app: ASGIApp) -> ASGIApp:

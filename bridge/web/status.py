@@ -10,12 +10,15 @@ from litestar.params import FromPath
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
 from bridge.web.form import Form, TwilioForm
+from bridge.web.postgres_away import AWAY, in_time
+from bridge.web.without_postgres import WithoutPostgres
 from database import call_commands, calls
 from database.models import CALL_STATUSES, FINAL_STATUSES, Call
 from database.notifications import Notifications
 from database.session import Database
 from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
 
+LOOK_UP_SECONDS = 1.0
 OVER_SECONDS = 2.5
 """For the process that holds the call to write what it still has to tell: the end of a call is told last."""
 
@@ -28,9 +31,16 @@ async def number_status(
     database: NamedDependency[Database],
     notifications: NamedDependency[Notifications],
     live_calls: NamedDependency[LiveCalls],
+    without_postgres: NamedDependency[WithoutPostgres],
 ) -> None:
     """Of calls to our numbers."""
-    call = await calls.by_call_sid(database, form.call_sid)
+    try:
+        async with in_time(live_calls, LOOK_UP_SECONDS):
+            call = await calls.by_call_sid(database, form.call_sid)
+    except AWAY:
+        if await without_postgres.over(calls.inbound_call_id(form.call_sid), form):
+            return
+        raise
     if call is not None:
         await take_status(call, form, database, notifications, live_calls)
 
@@ -43,9 +53,16 @@ async def call_status(
     notifications: NamedDependency[Notifications],
     live_calls: NamedDependency[LiveCalls],
     twilio: NamedDependency[TwilioAccount],
+    without_postgres: NamedDependency[WithoutPostgres],
 ) -> None:
     """Of calls that we dialled."""
-    call = await calls.by_id(database, call_id)
+    try:
+        async with in_time(live_calls, LOOK_UP_SECONDS):
+            call = await calls.by_id(database, call_id)
+    except AWAY:
+        if await without_postgres.over(call_id, form):
+            return
+        raise
     if call is None or call.twilio_call_sid not in {None, form.call_sid}:
         return
     if call.ended_at is not None and call.twilio_call_sid is None:

@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.call.agent import AgentConfig
 from bridge.call.past import Past
+from bridge.runtime.known_numbers import KnownNumbers
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.phone_leg import MAX_MESSAGE_BYTES
@@ -32,6 +33,7 @@ from bridge.runtime.tool_runner import ToolRunner
 from bridge.web.routes import ROUTES
 from bridge.web.signature import Signatures
 from bridge.web.take_over import HttpProtocol, MediaProtocol
+from bridge.web.without_postgres import WithoutPostgres
 from database import agents
 from database.models import Call, CallEvent, PhoneNumber, TranscriptLine
 from database.notifications import Notifications
@@ -95,6 +97,7 @@ class Door:
             **live_options,
         }
         self.addresses = Addresses("http://not-yet")
+        self.known_numbers = KnownNumbers(database)
         self.streams = Streams(
             database=database,
             twilio=self.twilio,
@@ -169,6 +172,7 @@ class Door:
             "signatures": Signatures(self.public_url or self.base_url, [AUTH_TOKEN]),
             "stream_tokens": StreamTokens([SECRET_KEY]),
             "streams": self.streams,
+            "without_postgres": WithoutPostgres(self.known_numbers, self.live_calls, self.streams),
         }
 
         def always(part: Any) -> Any:

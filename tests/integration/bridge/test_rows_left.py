@@ -135,7 +135,7 @@ async def test_the_janitor_outlives_a_postgres_that_is_away(database: Database, 
 
 async def test_a_row_is_closed_where_no_last_callback_comes(database: Database, agent_id: str) -> None:
     call = await dialled(database, agent_id, status="in-progress", answered_at=seconds_ago(9))
-    closer = RowCloser(database, grace_s=0.0)
+    closer = RowCloser(database, lambda: False, grace_s=0.0)
     closer.close_unless_twilio_does(call.id, EndReason.AGENT_HUNG_UP)
     await closer.stop()
     assert await found(database, call) == ("completed", "agent_hung_up")
@@ -143,7 +143,7 @@ async def test_a_row_is_closed_where_no_last_callback_comes(database: Database, 
 
 async def test_a_row_that_twilio_has_closed_stays_as_it_is(database: Database, agent_id: str) -> None:
     call = await dialled(database, agent_id, status="in-progress", answered_at=seconds_ago(9))
-    closer = RowCloser(database, grace_s=0.0)
+    closer = RowCloser(database, lambda: False, grace_s=0.0)
     closer.close_unless_twilio_does(call.id, EndReason.AGENT_HUNG_UP)
     await calls.take_status(database, call.id, "busy", 3)
     before = await calls.by_id(database, call.id)
@@ -155,7 +155,7 @@ async def test_a_row_that_twilio_has_closed_stays_as_it_is(database: Database, a
 
 async def test_rows_are_given_time_for_twilios_own_word(database: Database, agent_id: str) -> None:
     call = await dialled(database, agent_id, status="in-progress")
-    closer = RowCloser(database, grace_s=60.0)
+    closer = RowCloser(database, lambda: False, grace_s=60.0)
     closer.close_unless_twilio_does(call.id, EndReason.AGENT_HUNG_UP)
     await closer.close_due()
     assert await found(database, call) == ("in-progress", None)
@@ -165,7 +165,7 @@ async def test_rows_are_closed_once_postgres_is_back(
     database: Database, agent_id: str, nowhere: Database
 ) -> None:
     call = await dialled(database, agent_id, status="in-progress")
-    closer = RowCloser(nowhere, grace_s=0.0)
+    closer = RowCloser(nowhere, lambda: False, grace_s=0.0)
     closer.close_unless_twilio_does(call.id, EndReason.AGENT_HUNG_UP)
     await closer.close_due()
     closer._database = database

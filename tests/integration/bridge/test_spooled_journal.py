@@ -31,7 +31,8 @@ class Outage:
 
     def __init__(self, postgres: EmbeddedPostgres) -> None:
         self._postgres = postgres
-        self.database = Database(postgres.url(), pool_size=4)
+        self.url = postgres.url()
+        self.database = Database(self.url, pool_size=4)
 
     def stop(self) -> None:
         self._postgres.stop()
