@@ -18,7 +18,6 @@ from database.call_commands import LET_GO, add_command
 from database.call_events import add_event, announce, utc_now
 from database.models import (
     FINAL_STATUSES,
-    Agent,
     Call,
     CallEvent,
     PhoneNumber,
@@ -56,26 +55,6 @@ class Holder(Struct, frozen=True):
     """No other one ever has it."""
     slot: str
     """In the addresses that Twilio is given; after a restart the same."""
-
-
-async def number_and_version(database: Database, number: str) -> tuple[PhoneNumber, int] | None:
-    """One of our numbers, and the newest version of the agent that answers it."""
-    async with database.session() as session:
-        query = (
-            select(PhoneNumber, Agent.version)
-            .join(Agent, Agent.id == PhoneNumber.agent_id)
-            .where(PhoneNumber.number == number)
-        )
-        row = (await session.execute(query)).one_or_none()
-        return None if row is None else (row[0], row[1])
-
-
-async def numbers_and_versions(database: Database, *, limit: int) -> list[tuple[PhoneNumber, int]]:
-    """The newest of our numbers, each with the newest version of its agent."""
-    async with database.session() as session:
-        query = select(PhoneNumber, Agent.version).join(Agent, Agent.id == PhoneNumber.agent_id)
-        rows = await session.execute(query.order_by(PhoneNumber.id.desc()).limit(limit))
-        return [(number, version) for number, version in rows]
 
 
 def inbound_call_id(call_sid: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from database.models import PhoneNumber, new_id
+from database.models import Agent, PhoneNumber, new_id
 from database.pages import After, Page, newest_first
+from database.session import Database
 
 
 async def add_number(
@@ -62,3 +63,23 @@ async def own_numbers(session: AsyncSession) -> Sequence[PhoneNumber]:
 
 async def delete_number(session: AsyncSession, number_id: str) -> None:
     await session.execute(delete(PhoneNumber).where(PhoneNumber.id == number_id))
+
+
+async def number_and_version(database: Database, number: str) -> tuple[PhoneNumber, int] | None:
+    """One of our numbers, and the newest version of the agent that answers it."""
+    async with database.session() as session:
+        query = (
+            select(PhoneNumber, Agent.version)
+            .join(Agent, Agent.id == PhoneNumber.agent_id)
+            .where(PhoneNumber.number == number)
+        )
+        row = (await session.execute(query)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+
+async def numbers_and_versions(database: Database, *, limit: int) -> list[tuple[PhoneNumber, int]]:
+    """The newest of our numbers, each with the newest version of its agent."""
+    async with database.session() as session:
+        query = select(PhoneNumber, Agent.version).join(Agent, Agent.id == PhoneNumber.agent_id)
+        rows = await session.execute(query.order_by(PhoneNumber.id.desc()).limit(limit))
+        return [(number, version) for number, version in rows]

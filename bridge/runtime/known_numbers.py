@@ -14,8 +14,8 @@ from bridge.runtime.lines import lines_of
 from bridge.runtime.rounds import Rounds
 from bridge.runtime.snapshot import filled
 from database.agents import find_version
-from database.calls import numbers_and_versions
 from database.models import Call, PhoneNumber
+from database.phone_numbers import numbers_and_versions
 from database.prices import prices_on
 from database.session import Database
 

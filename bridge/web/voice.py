@@ -13,6 +13,7 @@ from bridge.web.postgres_away import AWAY, in_time
 from bridge.web.without_postgres import WithoutPostgres
 from bridge.web.xml import Xml
 from database import calls
+from database.phone_numbers import number_and_version
 from database.session import Database
 from telephony import twiml
 
@@ -43,7 +44,7 @@ async def voice(
 async def answer_with_postgres(
     form: TwilioForm, database: Database, live_calls: LiveCalls, streams: Streams
 ) -> str:
-    found = await calls.number_and_version(database, form.text("To"))
+    found = await number_and_version(database, form.text("To"))
     if found is None or not form.call_sid:
         return twiml.reject()
     number, version = found
