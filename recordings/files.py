@@ -27,13 +27,13 @@ class RecordingFiles:
 
     def append(self, call_id: str, part: int, audio: bytes) -> None:
         """All of it or, as far as can be helped, nothing. Raises OSError."""
-        path = self.path(call_id, part)
+        path = f"{self._folder}/{call_id}/{part}.ulaw"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
             file = os.open(path, flags, 0o600)
         except FileNotFoundError:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.parent.mkdir(exist_ok=True, mode=0o700)
+            (self._folder / call_id).mkdir(exist_ok=True, mode=0o700)
             file = os.open(path, flags, 0o600)
         try:
             written = os.write(file, audio)

@@ -15,6 +15,7 @@ JOINS_WITHIN = FRAME_BYTES // 2
 """Twilio's timestamps waver by a millisecond or two."""
 SETTLES_BYTES = 200 * BYTES_PER_MS
 """So much of the newest is kept back: a mark behind it may say that the agent's audio goes on there."""
+_CLEAR = '{"event":"clear"'
 _PAYLOAD, _TIMESTAMP = '"payload":"', '"timestamp":"'
 
 Passed = str | Sequence[str]
@@ -35,11 +36,26 @@ class Timeline:
         self._taken = 0
 
     def passed(self, items: Sequence[Passed]) -> None:
+        frames: list[str] = []
         for item in items:
             if isinstance(item, str):
-                self._we_sent(item)
-            else:
-                self._came(item)
+                if item.startswith(twilio.MEDIA_PREFIX):
+                    self._sent.media(_decoded(item.partition(_PAYLOAD)[2].partition('"')[0]))
+                elif item.startswith(_CLEAR):
+                    self._frames(frames)
+                    frames = []
+                    self._clear()
+                else:
+                    self._marked(item)
+                continue
+            for text in item:
+                if text.startswith(twilio.MEDIA_PREFIX):
+                    frames.append(text)
+                else:
+                    self._frames(frames)
+                    frames = []
+                    self._came(text)
+        self._frames(frames)
         self._play()
 
     def take(self, *, over: bool = False) -> bytes:
@@ -56,20 +72,12 @@ class Timeline:
 
     # The caller
 
-    def _came(self, texts: Sequence[str]) -> None:
-        frames: list[str] = []
-        for text in texts:
-            if text.startswith(twilio.MEDIA_PREFIX):
-                frames.append(text)
-            else:
-                self._frames(frames)
-                frames = []
-                message = twilio.decode(text)
-                if isinstance(message, twilio.Mark):
-                    self._mark_returned(message.mark.name)
-                elif isinstance(message, twilio.Media):
-                    self._frame(text)
-        self._frames(frames)
+    def _came(self, text: str) -> None:
+        message = twilio.decode(text)
+        if isinstance(message, twilio.Mark):
+            self._mark_returned(message.mark.name)
+        elif isinstance(message, twilio.Media):
+            self._frame(text)
 
     def _frames(self, texts: list[str]) -> None:
         """Many at once: their times are only looked at where they are not one after the other."""
@@ -102,19 +110,14 @@ class Timeline:
 
     # The agent
 
-    def _we_sent(self, text: str) -> None:
-        if text.startswith(twilio.MEDIA_PREFIX):
-            self._sent.media(_decoded(text.partition(_PAYLOAD)[2].partition('"')[0]))
-            return
+    def _marked(self, text: str) -> None:
         message = twilio.decode(text)
-        if isinstance(message, twilio.Mark):
-            name = message.mark.name
-            if self._clearing is not None and self._clear_mark is None:
-                self._clear_mark = name
-            else:
-                self._sent.mark(name)
-        elif message is None and '"clear"' in text:
-            self._clear()
+        if not isinstance(message, twilio.Mark):
+            return
+        if self._clearing is not None and self._clear_mark is None:
+            self._clear_mark = message.mark.name
+        else:
+            self._sent.mark(message.mark.name)
 
     def _clear(self) -> None:
         """The mark that is sent next comes back once it took effect."""
