@@ -215,19 +215,19 @@ async def answered_by(database: Database, call_id: str, who: str) -> None:
         )
 
 
-async def attach(database: Database, call_id: str, attach_number: int, *, holder: Holder) -> bool:
-    """Use a stream token up. False when it was used before, or the call is over.
+async def attach(database: Database, call_id: str, attach_number: int, *, holder: Holder) -> Call | None:
+    """Use a stream token up. None when it was used before, or the call is over.
 
     Where another process holds the call's model session, it is told in the same transaction to let go."""
     async with database.session.begin() as session:
         call = await _locked(session, call_id)
         if call is None or call.ended_at is not None or call.attach_number != attach_number - 1:
-            return False
+            return None
         if call.holder not in {None, holder.name}:
             await add_command(session, call_id, LET_GO, {"attach_number": attach_number})
         call.attach_number = attach_number
         call.slot, call.holder = holder.slot, holder.name
-        return True
+        return call
 
 
 async def offer_stream(database: Database, call_id: str, *, token: str = "") -> Call | None:

@@ -242,10 +242,14 @@ class LiveCalls:
         held.live.answered(at)
         return True
 
-    def claim(self, row: Call, agent: AgentSnapshot, past: Past | None = None) -> LiveCall | None:
-        """A media stream of the call is here, and its token was used up. A session of its own is opened where
-        none is warm. None: no room."""
-        held = self._held.get(row.id) or self._admit(row, agent, past=past, warm_elsewhere=True)
+    def claim(
+        self, row: Call, agent: AgentSnapshot | None = None, past: Past | None = None
+    ) -> LiveCall | None:
+        """A media stream of the call is here, and its token was used up. A session of its own is opened for
+        its `agent` where none is warm. None: no room."""
+        held = self._held.get(row.id)
+        if held is None and agent is not None:
+            held = self._admit(row, agent, past=past, warm_elsewhere=True)
         if held is None or held.live.ending is not None:
             return None
         held.stop_waiting()
