@@ -60,12 +60,7 @@ class Parts:
         )
         self.tool_requests = _tool_requests(settings, self.address_guard)
         self.recording_files = RecordingFiles(settings.data_dir / "recordings")
-        self.streams = Streams(
-            database=self.database,
-            twilio=self.twilio,
-            addresses=self.addresses,
-            tokens=self.stream_tokens,
-        )
+        self.streams = Streams(self.database, self.twilio, self.addresses, self.stream_tokens)
         self.live_calls = LiveCalls(
             database=self.database,
             notifications=self.notifications,

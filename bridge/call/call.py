@@ -329,7 +329,7 @@ class Call:
         if self._retried:
             self._retried = False
             self._session_failed(self._model.current, failure)
-        elif not self._talk.caller_speaking:
+        elif not self._talk.caller.speaking:
             self._retried = True
             self._talk.due()
             self._model.send(self._model.engine.speak(None, purpose="retry"))
@@ -425,6 +425,7 @@ class Call:
     def _answer_overdue(self) -> None:
         self._talk.record("model.error", code="no_answer", message="The model has not begun to speak.")
         self._talk.wait_anew()
+        self._model.send(self._model.engine.stop_speaking())
         self._try_again(SessionFailed(False, "no_answer", "The model does not answer."))
 
     def _response_endless(self) -> None:
@@ -483,7 +484,7 @@ class Call:
 
     def _caller_gone(self, reason: EndReason) -> None:
         """Nobody is on the line. What the caller said last may still be on its way to us as text."""
-        if not (self._talk.untranscribed and self._model.ready and self._line.connected):
+        if not (self._talk.caller.untranscribed and self._model.ready and self._line.connected):
             self._end(reason, caller_gone=True)
             return
         self._gone = (reason, self._clock.now + self._limits.last_words)

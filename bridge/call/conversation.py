@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct
-
 from bridge.call.agent import AgentConfig
 from bridge.call.caller_line import CallerLine
+from bridge.call.caller_words import CallerWords
 from bridge.call.clock import CallClock
 from bridge.call.commands import Command, Record, SaveLine, SaveTotals, SendToPhone
 from bridge.call.cost import cost_of
@@ -39,14 +38,6 @@ from bridge.call.turns import Turns
 from bridge.wire import pcmu
 
 
-class _Unheard(Struct):
-    """Something the caller said that has not come back as text."""
-
-    end_ms: int
-    """In the audio sent on its session."""
-    answered: bool = False
-
-
 class Conversation:
     """Appends what is to be done to the call's own list of commands."""
 
@@ -60,7 +51,6 @@ class Conversation:
         prices: Mapping[str, Decimal],
         past: Past,
     ) -> None:
-        self.caller_speaking = False
         self.response: str | None = None
         """The response that is being generated."""
         self.spoke_last = False
@@ -74,24 +64,18 @@ class Conversation:
         self.silent_ms = 0
         """Of the running response, as long as nothing could be heard of it."""
         self.greeted = bool(past.lines)
-        self.caller_spoke = False
         self.cut_short = bool(past.lines) and past.lines[-1].partial
         """The agent was cut by a fault of ours, and has yet to carry on."""
 
-        self._transcribes = agent.transcription_model is not None
         self._model = model
         self._line = line
         self._clock = clock
         self._out = out
         self._speaking = Speaking()
         self._transcript = Transcript(past.lines)
+        self.caller = CallerWords(line, self._transcript, transcribed=agent.transcription_model is not None)
         self._turns = Turns(past.turns, past.answer_to_first_audio_ms)
         self._usage = dict(past.usage)
-        self._caller_item: str | None = None
-        """What the caller is saying."""
-        self._untranscribed: dict[str, _Unheard] = {}
-        self._heard_again = False
-        """The caller was speaking when the session was lost."""
         self._canned: set[str] = set()
         self._pressing: set[str] = set()
         """Of these, tones that are being played."""
@@ -115,17 +99,17 @@ class Conversation:
     @property
     def silent(self) -> bool:
         """Nobody speaks: not the caller, and nothing of the agent's is being made or played."""
-        return not (self.caller_speaking or self.response is not None or self.playing)
+        return not (self.caller.speaking or self.response is not None or self.playing)
 
     @property
-    def untranscribed(self) -> bool:
-        """The caller said something that has not come back as text."""
-        return bool(self._untranscribed)
+    def thinking(self) -> bool:
+        """A response has begun of which nothing was heard yet."""
+        return self.response is not None and not self._voiced
 
     @property
     def quiet(self) -> bool:
         """Nobody would notice if somebody else took over now."""
-        return self.silent and self.settled and self.due_since is None and not self._untranscribed
+        return self.silent and self.settled and self.due_since is None and not self.caller.untranscribed
 
     def unplayed_ms(self) -> int:
         return self._speaking.playback.unplayed_ms(self._line.stream_ms)
@@ -145,10 +129,7 @@ class Conversation:
             case UsageCounted():
                 self._usage_counted(event)
             case ItemReplaced():
-                self._transcript.replace(event.item_id, event.new_item_id)
-                unheard = self._untranscribed.pop(event.item_id, None)
-                if unheard is not None:
-                    self._untranscribed[event.new_item_id] = unheard
+                self.caller.replace(event.item_id, event.new_item_id)
             case ModelTrouble():
                 self.record("model.error", code=event.code, message=event.message)
             case _:
@@ -173,8 +154,7 @@ class Conversation:
         if first:
             self._voiced = True
             self._turns.agent_spoke(self._clock.now)
-            for unheard in self._untranscribed.values():
-                unheard.answered = True
+            self.caller.answered()
         return frames, first and bool(frames)
 
     def _mind_silence(self, payload: str) -> None:
@@ -264,37 +244,12 @@ class Conversation:
             self.due()
         self.response, self._voiced = None, False
         self._speaking.broken()
-        if self._caller_item is not None:
-            self._transcript.forget(self._caller_item)
-            self._heard_again = True
-        self.caller_speaking, self._caller_item = False, None
-        self._line.lost()
-
-    def hear_again(self) -> None:
-        """The caller seems to have said something that nobody took in; it is kept for the next session."""
-        self._heard_again = True
-        self.due()
+        self.caller.session_lost()
 
     def recall(self) -> tuple[list[HistoryItem], bool]:
         """For the next session: what was said; and whether it will hear, from what is kept, something that
-        the caller has still to be answered.
-
-        What was answered before it came back as text is told as it sounded, for the transcript. What was not
-        answered either is heard again, as it was the first time.
-        """
-        answered = [item_id for item_id, unheard in self._untranscribed.items() if unheard.answered]
-        recalled: dict[str, list[str]] = {}
-        self._line.told = 0
-        if answered:
-            last = self._untranscribed[answered[-1]]
-            self._line.told = frames = self._line.frames_until(last.end_ms)
-            recalled[answered[-1]] = self._line.first(frames)
-            last.end_ms = frames * pcmu.FRAME_MS
-        for item_id in [item_id for item_id in self._untranscribed if item_id not in recalled]:
-            self._heard_again = self._heard_again or item_id not in answered
-            self._transcript.forget(item_id)
-            del self._untranscribed[item_id]
-        heard_again, self._heard_again = self._heard_again, False
+        the caller has still to be answered."""
+        recalled, heard_again = self.caller.recall()
         return self._transcript.history(self._still_heard(), recalled), heard_again
 
     def _still_heard(self) -> dict[str, str]:
@@ -321,12 +276,9 @@ class Conversation:
     # The caller speaks
 
     def caller_started(self, event: CallerStartedSpeaking) -> None:
-        self.caller_speaking = True
-        self._caller_item = event.item_id
         self.due_since = None
-        self._line.speech_began()
         self._turns.caller_started()
-        self._transcript.caller_started(event.item_id, self._session_offset_ms(event.audio_ms))
+        self.caller.started(event, self._session_offset_ms(event.audio_ms))
         if event.interrupts:
             self.interrupt()
         self.record("caller.started_speaking", item_id=event.item_id)
@@ -358,16 +310,12 @@ class Conversation:
 
     def _caller_stopped(self, event: CallerStoppedSpeaking) -> None:
         now = self._clock.now
-        self.caller_speaking = self.spoke_last = False
-        self._caller_item = None
-        self.caller_spoke = True
+        self.spoke_last = False
         self.quiet_since = now
         self.due()
         ended_at = now - max(0, self._line.sent_ms - event.audio_ms) / 1000
         self._turns.caller_stopped(ended_at=ended_at, noticed_at=now, estimated=event.estimated)
-        self._transcript.caller_stopped(event.item_id, self._session_offset_ms(event.audio_ms))
-        if self._transcribes:
-            self._untranscribed[event.item_id] = _Unheard(event.audio_ms)
+        self.caller.stopped(event, self._session_offset_ms(event.audio_ms))
         self.record("caller.stopped_speaking", item_id=event.item_id)
 
     def _session_offset_ms(self, audio_ms: int) -> int:
@@ -384,9 +332,7 @@ class Conversation:
     def _item_text(self, event: ItemText) -> None:
         self._transcript.text(event.item_id, event.text, final=event.final, role=event.role)
         if event.final and event.role == "caller":
-            unheard = self._untranscribed.pop(event.item_id, None)
-            if unheard is not None and not self._untranscribed and not self.caller_speaking:
-                self._line.understood(unheard.end_ms)
+            self.caller.understood(event.item_id)
 
     def _usage_counted(self, event: UsageCounted) -> None:
         for kind, count in event.tokens.items():
@@ -428,7 +374,7 @@ class Conversation:
             return
         if settled.cleared:
             self.clear_until = None
-        elif not self.caller_speaking:
+        elif not self.caller.speaking:
             self.quiet_since = self._clock.now
             if self.response is not None:
                 self.due()

@@ -96,7 +96,7 @@ class Handover:
         talk, engine = self._talk, self._model.engine
         if not self._model.ready or self._clock.answered_at is None:
             return
-        if self._agent.greeting is not None and not talk.greeted and not talk.caller_spoke:
+        if self._agent.greeting is not None and not talk.greeted and not talk.caller.spoke:
             talk.due()
             self._model.send(engine.speak(self._agent.greeting, purpose="greeting"))
         elif heard_again or self._tools.any_running:

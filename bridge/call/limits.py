@@ -28,10 +28,13 @@ class CallLimits(Struct, frozen=True):
     """Of audio, for a stream that was asked for again to count as well."""
     kept_waiting: float = 1.5
     """Of silence while the agent is due to speak; then a line from memory is said."""
-    still_waiting: float = 6.0
+    still_waiting: float = 2.0
     """Between such lines."""
-    answer: float = 10.0
-    """For the model to begin an answer; then its session is taken to be stuck."""
+    answer: float = 4.0
+    """For the model to begin a response, or to go on with one that it has broken off; then it is asked again,
+    and the next time its session is taken to be stuck."""
+    thinking: float = 12.0
+    """For a response that has begun to be heard of."""
     response: float = 120.0
     """For one response to be made; then it is cancelled."""
     silent_audio: float = 1.5

@@ -37,7 +37,7 @@ class Waiting:
     def line_due_at(self) -> float | None:
         """When silence has lasted so long that a line from memory is to be said."""
         talk = self._talk
-        if talk.due_since is None or talk.playing or talk.caller_speaking or not self._line.connected:
+        if talk.due_since is None or talk.playing or talk.caller.speaking or not self._line.connected:
             return None
         if self._tools.any_unfilled and self._model.ready:
             return None
@@ -52,8 +52,9 @@ class Waiting:
 
     def session_lost(self) -> None:
         """What the caller said into a dead line wants an answer, too."""
-        if self._line.connected and not self._talk.untranscribed and self._line.loud(LISTENED_FRAMES):
-            self._talk.hear_again()
+        if self._line.connected and not self._talk.caller.untranscribed and self._line.loud(LISTENED_FRAMES):
+            self._talk.caller.hear_again()
+            self._talk.due()
 
     # Watchdogs
 
@@ -64,10 +65,11 @@ class Waiting:
             due_since is None
             or not self._model.ready
             or self._tools.any_running
-            or self._talk.caller_speaking
+            or self._talk.caller.speaking
         ):
             return None
-        return max(due_since, self._tools.filler_asked_at or 0.0) + self._limits.answer
+        patience = self._limits.thinking if self._talk.thinking else self._limits.answer
+        return max(due_since, self._tools.filler_asked_at or 0.0) + patience
 
     def response_done_by(self) -> float | None:
         """When a response is taken to be endless."""

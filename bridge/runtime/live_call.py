@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from bridge.call.commands import (
@@ -49,10 +48,10 @@ from bridge.call.events import (
     ToolReturned,
 )
 from bridge.runtime.counters import Counters
+from bridge.runtime.entries import entry_of
 from bridge.runtime.legs import Leg, StreamLeg
 from bridge.wire import twilio
-from database import journal
-from database.journal import Entry, EventEntry, LineEntry, TotalsEntry
+from database.journal import Entry
 
 log = structlog.get_logger(__name__)
 
@@ -320,39 +319,14 @@ class LiveCall:
             case Record() | SaveLine() | SaveTotals() | StreamWorks():
                 if isinstance(command, Record):
                     self._counters.count_event(command.type)
-                self._journal(self._entry(command))
-
-    def _entry(self, command: Record | SaveLine | SaveTotals | StreamWorks) -> Entry:
-        match command:
-            case Record(type_, offset_ms, data):
-                at = self._at(offset_ms)
-                return EventEntry(self.call_id, at, offset_ms, type_, data, attach_number=self.attach_number)
-            case SaveLine():
-                return self.line_entry(command)
-            case SaveTotals(usage, latency, cost):
-                return TotalsEntry(self.call_id, usage, latency, cost, attach_number=self.attach_number)
-            case StreamWorks():
-                return journal.StreamWorks(self.call_id, self.attach_number)
-
-    def line_entry(self, line: SaveLine) -> LineEntry:
-        return LineEntry(
-            self.call_id,
-            line.item_id,
-            line.position,
-            line.role,
-            line.text,
-            line.start_ms,
-            line.end_ms,
-            line.interrupted,
-            partial=line.partial,
-            tool=None if line.tool is None else msgspec.to_builtins(line.tool),
-            attach_number=self.attach_number,
-        )
-
-    def _at(self, offset_ms: int) -> dt.datetime:
-        if self.answered_at is None:
-            return dt.datetime.now(dt.UTC)
-        return self.answered_at + dt.timedelta(milliseconds=offset_ms)
+                self._journal(
+                    entry_of(
+                        command,
+                        self.call_id,
+                        attach_number=self.attach_number,
+                        answered_at=self.answered_at,
+                    )
+                )
 
     def _end(self, ending: EndCall) -> None:
         if self.ending is None:

@@ -20,6 +20,7 @@ from bridge.call.tools import FunctionTool
 from bridge.runtime.command_intake import CommandIntake
 from bridge.runtime.counters import Counters
 from bridge.runtime.ending import end_call
+from bridge.runtime.entries import line_entry
 from bridge.runtime.held import Held
 from bridge.runtime.janitor import Janitor
 from bridge.runtime.journal import Journal
@@ -369,9 +370,12 @@ class LiveCalls:
 
     async def _run_tool(self, held: Held, command: RunTool) -> None:
         """Once its line is durable: whoever takes the call up later knows that it may have been done."""
+        live = held.live
         tools = [tool for tool in held.agent.config.tools if isinstance(tool, FunctionTool)]
         tool = next((tool for tool in tools if tool.name == command.name), None)
-        if tool is not None and await self.journal.tool_starts(held.live.line_entry(command.line)):
+        if tool is not None and await self.journal.tool_starts(
+            line_entry(command.line, live.call_id, attach_number=live.attach_number)
+        ):
             caller = ToolCaller(
                 agent_id=held.agent.agent_id, call=held.told_to_tools, tool_call_id=command.tool_call_id
             )

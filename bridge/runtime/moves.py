@@ -29,8 +29,8 @@ from telephony.twilio import TwilioRefused, TwilioUnreachable
 
 QUIET_SECONDS = 4.0
 """For a moment in which nobody speaks."""
-TAKEN_SECONDS = 2.0
-"""For another process to say that it takes the call."""
+TAKEN_SECONDS = 5.0
+"""For another process to say that it takes the call; one may just be starting."""
 LEFT_SECONDS = 8.0
 """From there to the end of the old media stream."""
 WARM_SECONDS = 3.0

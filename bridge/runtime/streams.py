@@ -13,7 +13,7 @@ from telephony.twilio import TwilioAccount
 
 class Streams:
     def __init__(
-        self, *, database: Database, twilio: TwilioAccount, addresses: Addresses, tokens: StreamTokens
+        self, database: Database, twilio: TwilioAccount, addresses: Addresses, tokens: StreamTokens
     ) -> None:
         self._database = database
         self._twilio = twilio

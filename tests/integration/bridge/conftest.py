@@ -98,12 +98,7 @@ class Door:
         }
         self.addresses = Addresses("http://not-yet")
         self.known_numbers = KnownNumbers(database)
-        self.streams = Streams(
-            database=database,
-            twilio=self.twilio,
-            addresses=self.addresses,
-            tokens=StreamTokens([SECRET_KEY]),
-        )
+        self.streams = Streams(database, self.twilio, self.addresses, StreamTokens([SECRET_KEY]))
         self.live_calls = LiveCalls(
             database=database,
             notifications=self.notifications,

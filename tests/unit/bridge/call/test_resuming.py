@@ -350,10 +350,36 @@ def test_a_model_that_does_not_answer_is_asked_again_and_then_replaced():
     story = Story().live()
     story.caller_speaks("item_u")
     transcribed(story, "item_u", "Hello?")
-    story.later(10.1)
+    story.later(4.1)
     assert len(story.sent("response.create")) == 1
-    story.later(10.1)
+    story.later(4.1)
     assert opened_sessions(story) == [1, 2]
+
+
+def test_a_sentence_that_breaks_off_is_filled_and_asked_for_again():
+    story = Story().live()
+    story.caller_speaks("item_u")
+    transcribed(story, "item_u", "Hello?")
+    story.agent_begins("item_1")
+    story.delta("item_1", 500)
+    story.marks_return()
+    story.later(1.6)
+    assert story.events("agent.line_played")
+    story.marks_return()
+    story.later(3)
+    assert story.sent("response.cancel")
+    story.response_done(status="cancelled")
+    assert len(story.sent("response.create")) == 1
+
+
+def test_a_model_that_thinks_is_given_time():
+    story = Story().live()
+    story.caller_speaks("item_u")
+    story.model("response.created", response={"id": "resp_1"})
+    story.later(11)
+    assert not story.sent("response.create")
+    story.later(2)
+    assert story.sent("response.cancel")
 
 
 def test_a_response_that_never_ends_is_ended():
