@@ -368,13 +368,11 @@ class Call:
             return
         had_the_call = session is self._model.current
         self._model.failed(session, failure)
-        self._talk.record(
-            "model.lost" if had_the_call else "model.unreachable",
-            code=failure.code,
-            message=failure.message,
-            refused=failure.refused,
-        )
-        if had_the_call:
+        why = {"code": failure.code, "message": failure.message, "refused": failure.refused}
+        if not had_the_call:
+            self._talk.record("model.unreachable", **why)
+        else:
+            self._talk.record("model.lost", **why)
             self._talk.session_lost()
             self._remote_tools.model_lost()
             self._waiting.session_lost()

@@ -38,6 +38,7 @@ LONG_FILES = {
 """Longer than allowed, each with its reason."""
 
 LONG_FUNCTIONS = {
+    "bridge/call/call.py:__init__": "all that a call is made of, and all that it waits for",
     "server/logging.py:configure_logging": "one list of processors and one dictionary, in their order",
 }
 """The same, as `path:name`."""

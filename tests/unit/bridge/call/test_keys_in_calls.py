@@ -176,7 +176,7 @@ def test_where_somebody_answers_nothing_more_is_asked_for() -> None:
     presses(story)
     story.marks_return()
     story.caller_speaks("item_m", 1000)
-    story.later(4)
+    story.later(3)
     assert requests(story) == 0
 
 
