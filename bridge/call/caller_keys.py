@@ -21,6 +21,7 @@ class CallerKeys:
         self._clock = clock
         self._entry = None if agent.keys is None else KeyEntry(agent.keys)
         self._secret = agent.keys is not None and agent.keys.secret
+        self._entries = 0
         self._untold: dict[str, str] = {}
         """Entries that nobody was there to be told of, by item."""
 
@@ -65,7 +66,8 @@ class CallerKeys:
     def _ended(self, entry: str | None) -> None:
         if entry is None:
             return
-        item_id = self._talk.keys_pressed(written(entry, secret=self._secret))
+        self._entries += 1
+        item_id = self._talk.keys_pressed(written(entry, secret=self._secret), self._entries)
         if self._model.ready or self._secret:
             self._untold[item_id] = told(entry)
         else:

@@ -283,10 +283,10 @@ class Conversation:
             self.interrupt()
         self.record("caller.started_speaking", item_id=event.item_id)
 
-    def keys_pressed(self, text: str) -> str:
-        """The caller has entered something; returns its item."""
+    def keys_pressed(self, text: str, number: int) -> str:
+        """The caller has entered something, the `number`-th thing here; returns its item."""
         offset_ms = self._clock.offset_ms()
-        item_id = f"keys_{offset_ms}"
+        item_id = f"keys_{offset_ms}_{number}"
         self.spoke_last = False
         self._transcript.caller_started(item_id, offset_ms)
         self._transcript.place(item_id, None, "caller")

@@ -57,6 +57,16 @@ def test_a_pause_ends_an_entry() -> None:
     assert told(story) == ["The caller pressed 4"]
 
 
+def test_entries_of_the_same_moment_are_two() -> None:
+    """A network may deliver two keys at once."""
+    story = Story(greeting=None, keys=Keys(max_length=1)).live()
+    story.happens(DtmfReceived("1"))
+    story.happens(DtmfReceived("2"))
+    assert told(story) == ["The caller pressed 1", "The caller pressed 2"]
+    assert story.lines() == [("caller", "[pressed 1]"), ("caller", "[pressed 2]")]
+    assert len({item["item"]["id"] for item in story.sent("conversation.item.create")}) == 2
+
+
 def test_a_secret_is_told_to_the_model_and_to_nobody_else() -> None:
     story = Story(greeting=None, keys=PIN).live()
     press(story, "4711#")
