@@ -72,6 +72,7 @@ class SocketLeg(asyncio.Protocol):
         self._silent_beats = 0
         self._heard = True
         self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
 
     def attach(self, on_texts: OnTexts, on_closed: OnClosed | None = None) -> None:
         """From now on. What came before comes first, an end included."""
@@ -137,7 +138,7 @@ class SocketLeg(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._timer = asyncio.get_running_loop().call_later(self._beat_seconds, self._beat)
+        self._timer = self._loop.call_later(self._beat_seconds, self._beat)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -213,7 +214,7 @@ class SocketLeg(asyncio.Protocol):
         self.flush()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+        self._timer = self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
 
     def _tell_closed(self) -> None:
         on_closed, self._on_closed, self._on_texts = self._on_closed, None, None
@@ -234,4 +235,4 @@ class SocketLeg(asyncio.Protocol):
             return
         if self._silent_beats == 1:
             self._transport.write(self._sender.ping())
-        self._timer = asyncio.get_running_loop().call_later(self._beat_seconds, self._beat)
+        self._timer = self._loop.call_later(self._beat_seconds, self._beat)

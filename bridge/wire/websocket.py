@@ -62,6 +62,8 @@ class Receiver:
         """What came beside text, in order; whoever reads it empties it."""
         self._mask_bit = 0x80 if masked else 0
         self._key_bytes = 4 if masked else 0
+        self._usual = bytes((self._mask_bit | 126,))
+        """The second byte of a frame whose length is in the next two."""
         self._mask = mask
         self._max_bytes = max_message_bytes
         self._over = False
@@ -74,6 +76,10 @@ class Receiver:
 
     def feed(self, data: bytes) -> list[str]:
         """The text messages that these bytes complete."""
+        if data[1:2] == self._usual and data[0] == FINAL_TEXT and not self._rest:
+            text = self._usual_text(data)
+            if text is not None:
+                return [text]
         if self._rest:
             self._rest += data
             if len(self._rest) < self._need:
@@ -89,6 +95,25 @@ class Receiver:
                 break
             start = stop
         return texts
+
+    def _usual_text(self, data: bytes) -> str | None:
+        """Of what a read mostly is: one whole text of 126 bytes to 64 KB. None: it is another."""
+        payload_at = 4 + self._key_bytes
+        length = data[2] << 8 | data[3] if len(data) > payload_at else -1
+        if (
+            len(data) - payload_at != length
+            or length > self._max_bytes
+            or self._fragments_opcode
+            or self._over
+        ):
+            return None
+        payload = data[payload_at:]
+        if self._key_bytes:
+            payload = self._mask(payload, data[4:8])
+        try:
+            return payload.decode()
+        except UnicodeDecodeError:
+            return None
 
     def _take_frame(self, data: bytes, start: int, end: int, texts: list[str]) -> int:
         """Where the frame that begins at `start` ends; 0: not all of it is there yet."""
@@ -194,7 +219,15 @@ class Sender:
         self._mask_bit = 0 if keys is None else 0x80
 
     def text(self, text: str) -> bytes:
-        return self.frame(FINAL_TEXT, text.encode())
+        payload = text.encode()
+        length = len(payload)
+        if not 126 <= length < 0x10000:
+            return self.frame(FINAL_TEXT, payload)
+        header = _TWO_BYTE_LENGTH(FINAL_TEXT, self._mask_bit | 126, length)
+        if self._keys is None:
+            return header + payload
+        key = next(self._keys)
+        return header + key + self._mask(payload, key)
 
     def ping(self) -> bytes:
         return self.frame(0x80 | PING, b"")
