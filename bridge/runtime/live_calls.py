@@ -339,7 +339,7 @@ class LiveCalls:
         """Where this does not work, Twilio may still ask by itself; the call waits for a stream so long."""
         self.counters.streams_moved += 1
         try:
-            if not await self._streams.move(held.row_id):
+            if not await self._streams.move(held.row_id, held.row):
                 held.live.hang_up(EndReason.STREAM_LOST)
         except (TwilioRefused, TwilioUnreachable, OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("stream_not_moved", call_id=held.row_id, error=type(error).__name__)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+
 from bridge.runtime.stream_token import StreamTokens
 from database import calls
+from database.call_events import utc_now
 from database.models import Call
 from database.session import Database
 from telephony import twiml
 from telephony.addresses import Addresses
 from telephony.twilio import TwilioAccount
+
+DATABASE_SECONDS = 1.0
+"""The caller hears nothing meanwhile."""
 
 
 class Streams:
@@ -36,10 +44,18 @@ class Streams:
             after_stream_url=self._addresses.after_stream(call.slot, call.id),
         )
 
-    async def move(self, call_id: str) -> bool:
+    async def move(self, call_id: str, held: Call | None = None) -> bool:
         """Have Twilio open another media stream, without its having asked. False: it was tried too often, or
-        the call is over. Raises what the database and Twilio's API raise."""
-        offered = await calls.offer_stream(self._database, call_id)
+        the call is over. Raises what the database and Twilio's API raise.
+
+        `held`: the row as the process that holds the call knows it, which will do while Postgres is away."""
+        try:
+            async with asyncio.timeout(DATABASE_SECONDS):
+                offered = await calls.offer_stream(self._database, call_id)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            if held is None:
+                raise
+            offered = held if calls.offer(held, utc_now(), "") else None
         if offered is None or offered.twilio_call_sid is None:
             return False
         await self._twilio.redirect_call(offered.twilio_call_sid, self.document(offered))

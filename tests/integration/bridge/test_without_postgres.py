@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bridge.call.commands import Record
+from bridge.call.commands import MoveStream, Record
 from bridge.call.events import DtmfReceived, StreamStarted
 from bridge.runtime.row_closer import RowCloser
 from database import calls
@@ -96,6 +96,24 @@ async def test_a_call_that_is_up_loses_its_stream_and_has_another_one(away: Door
         assert "dtmf.received" in await away.event_types(row.id)
     gone = await away.post(offered.after_stream, CallSid="CA1", CallStatus="completed")
     assert Answer(gone.text).verbs == ["Hangup"]
+
+
+async def test_a_stream_that_has_gone_silent_is_replaced_without_twilios_asking(
+    away: Door, outage: Outage
+) -> None:
+    answer = await away.ring()
+    call = away.calls[0]
+    call.answers[DtmfReceived] = [MoveStream()]
+    async with away.stream(answer) as media:
+        await call.until(lambda: call.happened(StreamStarted))
+        outage.stop()
+        await media.send(DTMF)
+        await away.twilio.until(lambda: bool(away.twilio.redirected))
+    outage.start()
+    ((call_sid, document),) = away.twilio.redirected
+    assert call_sid == "CA1"
+    async with away.stream(Answer(document)):
+        await call.until(lambda: sum(isinstance(event, StreamStarted) for event in call.events) == 2)
 
 
 async def test_a_token_that_was_used_up_in_memory_is_used_up(away: Door, outage: Outage) -> None:
