@@ -266,6 +266,21 @@ async def take_over(database: Database, call_id: str, *, holder: Holder) -> Call
         return call
 
 
+async def held_by_predecessors(database: Database, holder: Holder) -> list[str]:
+    """Calls that are up and were held by another process of the same slot: it is gone, unless it is one of
+    another machine."""
+    async with database.session() as session:
+        found = await session.scalars(
+            select(Call.id)
+            .where(Call.ended_at.is_(None), Call.ended_reason.is_(None), Call.answered_at.is_not(None))
+            .where(Call.slot == holder.slot, Call.holder != holder.name)
+            .where(or_(Call.transfer.is_(None), Call.transfer["state"].astext == "failed"))
+            .where(Call.answered_at > utc_now() - dt.timedelta(seconds=LONGEST_CALL_SECONDS))
+            .order_by(Call.id)
+        )
+        return list(found)
+
+
 async def hold(database: Database, call_id: str, *, holder: Holder) -> str | None:
     """Whoever comes first is to hold the call's model session. Returns who that is; None: no such call."""
     async with database.session.begin() as session:

@@ -31,6 +31,7 @@ from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.model_sessions import ModelSessions
 from bridge.runtime.moves import Moves
 from bridge.runtime.new_call import NewCall, openai_call
+from bridge.runtime.orphans import Orphans
 from bridge.runtime.recorder import Recorder
 from bridge.runtime.row_closer import RowCloser
 from bridge.runtime.streams import Streams
@@ -103,6 +104,7 @@ class LiveCalls:
         self._rows = RowCloser(database, lambda: self.journal.behind)
         self._moves = Moves(database, notifications, streams, self)
         self._intake = CommandIntake(database, notifications, self, self._moves)
+        self._orphans = Orphans(database, notifications, self._moves, self.holder)
         self._janitor = Janitor(database)
 
     def start(self) -> None:
@@ -110,6 +112,7 @@ class LiveCalls:
         self.lag.start()
         self._rows.start()
         self._intake.start()
+        self._orphans.start()
         self._janitor.start()
 
     async def drain(self) -> None:
@@ -138,6 +141,7 @@ class LiveCalls:
         if not self.draining:
             await self.drain()
         await self._intake.stop()
+        await self._orphans.stop()
         await self._janitor.stop()
         for held in list(self._held.values()):
             held.stop_waiting()
