@@ -50,6 +50,15 @@ async def test_ready(client: AsyncTestClient) -> None:
     assert (await client.get("/healthz")).json() == {"status": "alive"}
 
 
+async def test_ready_while_postgres_is_away(tmp_path: Path) -> None:
+    """Calls go on and are taken: a load balancer must not take the server out."""
+    away = Parts(settings("postgresql://nobody@127.0.0.1:9/nothing", tmp_path), "0")
+    async with AsyncTestClient(create_app(away)) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["database"] == "away"
+
+
 async def test_not_ready_on_an_older_schema(client: AsyncTestClient, database_url: str) -> None:
     await run_sql(database_url, "update alembic_version set version_num = '0000'")
     answer = await client.get("/readyz")
