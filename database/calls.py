@@ -23,6 +23,7 @@ from database.models import (
     PhoneNumber,
     new_id,
 )
+from database.recordings import left_unfinished
 from database.session import Database
 from database.twilio_prices import first_asked
 
@@ -392,12 +393,10 @@ async def _end(
     call.error = call.error or error
     call.price_due_at = first_asked(now)
     await session.flush()
-    await add_event(
-        session,
-        call,
-        "call.ended",
-        {"status": status, "ended_reason": call.ended_reason},
-    )
+    if await left_unfinished(session, call.id):
+        await add_event(session, call, "recording.ready", {})
+    ending = {"status": status, "ended_reason": call.ended_reason}
+    await add_event(session, call, "call.ended", ending)
 
 
 async def _set_offsets_right(session: AsyncSession, call_id: str, answered_at: dt.datetime) -> None:

@@ -58,6 +58,12 @@ async def parts_of(session: AsyncSession, call_id: str) -> Sequence[RecordingPar
     return (await session.scalars(query)).all()
 
 
+async def left_unfinished(session: AsyncSession, call_id: str) -> bool:
+    """Of a call that is over: the process that recorded it was lost, and could not tell of its end."""
+    part = select(RecordingPart.part).where(RecordingPart.call_id == call_id, RecordingPart.size.is_(None))
+    return await session.scalar(part.limit(1)) is not None
+
+
 async def erase_parts(session: AsyncSession, call_ids: Sequence[str]) -> None:
     """From now on nobody can read them; whoever has the files deletes them, then forgets the rows."""
     await _erase(session, RecordingPart.call_id.in_(call_ids))

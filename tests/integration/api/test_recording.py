@@ -136,6 +136,20 @@ async def test_parts_of_two_processes_are_one_file(
     assert sound == SOUND + b"\xff" * (32_000 - len(SOUND)) + b"\x02" * 1600
 
 
+async def test_of_a_call_whose_process_was_lost_the_recording_is_told_of_all_the_same(
+    client: httpx.AsyncClient, database: Database, agent: Json, number: Json, files: RecordingFiles
+) -> None:
+    assert number["agent_id"] == agent["id"]
+    wanted = {"agent_id": agent["id"], "to": "+14155550199"}
+    call = (await client.post("/v1/calls", json=wanted)).json()
+    files.append(call["id"], 1, SOUND)
+    await journal.write(database, [RecordingEntry(call["id"], 1, AT, "this-machine")])
+    await calls.finish(database, call["id"], status="completed", reason=EndReason.PROCESS_LOST)
+    events = (await client.get(f"/v1/calls/{call['id']}/events")).json()["items"]
+    assert [event["type"] for event in events][-2:] == ["recording.ready", "call.ended"]
+    assert len((await client.get(f"/v1/calls/{call['id']}/recording")).content) == 58 + len(SOUND)
+
+
 async def test_files_of_another_machine_are_said_to_be_there(
     client: httpx.AsyncClient, database: Database, call_id: str
 ) -> None:
