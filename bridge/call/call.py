@@ -315,6 +315,7 @@ class Call:
 
     def _response_ended(self, event: ResponseEnded) -> None:
         failed = event.status == "failed"
+        self._handover.greeting_said |= event.status == "completed"
         self._talk.response_ended(more_to_come=failed or self._tools.any_running)
         if self._closing is not None and self._closing.response_id == event.response_id:
             self._closing.spoken = True

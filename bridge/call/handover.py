@@ -38,6 +38,8 @@ class Handover:
     ) -> None:
         self.protected = agent.greeting is not None and not agent.greeting_interruptible and past is None
         """The greeting is not to be interrupted, and was not yet heard to its end."""
+        self.greeting_said = False
+        """By the model, to its end."""
         self._agent = agent
         self._model = model
         self._talk = talk
@@ -119,6 +121,6 @@ class Handover:
         talk = self._talk
         if self.protected and talk.greeted and talk.response is None and talk.settled:
             self.protected = False
-            if self._agent.record and self._agent.recording_announcement is not None:
+            if self.greeting_said and self._agent.record and self._agent.recording_announcement is not None:
                 talk.record("recording.announced")
             self._model.send(self._model.engine.allow_interruption())

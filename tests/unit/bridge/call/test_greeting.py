@@ -118,6 +118,34 @@ def test_a_greeting_that_must_not_be_interrupted_is_heard_to_its_end():
     ]
 
 
+def announced() -> Story:
+    story = Story(
+        greeting="This call is recorded. Hello.",
+        greeting_interruptible=False,
+        record=True,
+        recording_announcement="This call is recorded.",
+    ).live()
+    story.agent_begins("item_1", request=story.request())
+    story.delta("item_1", 2000)
+    return story
+
+
+def test_that_a_call_is_recorded_counts_as_said_once_it_was_heard_to_its_end():
+    story = announced()
+    story.agent_finishes("item_1", "This call is recorded. Hello.")
+    assert not story.events("recording.announced")
+    story.marks_return()
+    assert len(story.events("recording.announced")) == 1
+
+
+def test_an_announcement_that_the_model_did_not_finish_does_not_count():
+    """What the law may ask for is not claimed on a guess."""
+    story = announced()
+    story.response_done(status="failed")
+    story.marks_return()
+    assert not story.events("recording.announced")
+
+
 def test_a_greeting_that_is_talked_over_is_still_known_to_the_model():
     """Whoever is rung up says "Hello?" into it; the answer to that is to hold its words."""
     story = Story(prompt="Be brief.", greeting="Hello, this is Example.").live()
