@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bridge.call.ending import EndReason
 from bridge.call.transfer import read_transfer
-from database.call_commands import LET_GO, add_command
 from database.call_events import add_event, announce, utc_now
 from database.models import (
     FINAL_STATUSES,
@@ -30,9 +29,6 @@ from database.twilio_prices import first_asked
 TOKEN_SECONDS = 60
 """How long the TwiML that we return may be used to attach a media stream."""
 
-MOST_OFFERS = 3
-OFFERS_SECONDS = 30.0
-"""Within which so many media streams are asked for that do not work; then the caller hears an apology."""
 
 LONGEST_CALL_SECONDS = 2 * 14_400 + 900
 """Four hours with an agent, then four with whom it was connected to: https://www.twilio.com/docs/voice/twiml/dial"""
@@ -165,7 +161,7 @@ async def take_status(
     follows a final status. A number's own callbacks have no sequence and only a final status.
     """
     async with database.session.begin() as session:
-        call = await _locked(session, call_id)
+        call = await locked(session, call_id)
         if call is None or call.ended_at is not None:
             return None
         if call_sid is not None and call.twilio_call_sid is None:
@@ -192,7 +188,7 @@ async def answer(database: Database, call_id: str, *, holder: Holder) -> Call | 
     TwiML. None: there is no such call.
     """
     async with database.session.begin() as session:
-        call = await _locked(session, call_id)
+        call = await locked(session, call_id)
         if call is None or call.ended_at is not None:
             return call
         now = utc_now()
@@ -216,81 +212,6 @@ async def answered_by(database: Database, call_id: str, who: str) -> None:
         )
 
 
-async def attach(database: Database, call_id: str, attach_number: int, *, holder: Holder) -> Call | None:
-    """Use a stream token up. None when it was used before, or the call is over.
-
-    Where another process holds the call's model session, it is told in the same transaction to let go."""
-    async with database.session.begin() as session:
-        call = await _locked(session, call_id)
-        if call is None or call.ended_at is not None or call.attach_number != attach_number - 1:
-            return None
-        if call.holder not in {None, holder.name}:
-            await add_command(session, call_id, LET_GO, {"attach_number": attach_number})
-        call.attach_number = attach_number
-        call.slot, call.holder = holder.slot, holder.name
-        return call
-
-
-async def offer_stream(database: Database, call_id: str, *, token: str = "") -> Call | None:
-    """Another media stream for a call that has lost its own: what the TwiML must say is in the row.
-
-    `token` is Twilio's idempotency token: asked again, it is told the same. None: the call is over, or was
-    offered one too often without its having worked in between."""
-    async with database.session.begin() as session:
-        call = await _locked(session, call_id)
-        if call is None or call.ended_at is not None or call.ended_reason is not None:
-            return None
-        return call if offer(call, utc_now(), token) else None
-
-
-def offer(call: Call, now: dt.datetime, token: str) -> bool:
-    """As `offer_stream`; False: once too often."""
-    if token and token == call.after_stream_token:
-        return True
-    since = call.attach_offered_at
-    if since is None or now - since > dt.timedelta(seconds=OFFERS_SECONDS):
-        call.attach_offers, call.attach_offered_at = 0, now
-    if call.attach_offers >= MOST_OFFERS:
-        return False
-    call.attach_offers += 1
-    call.after_stream_token = token or None
-    call.attach_expires_at = now.replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
-    return True
-
-
-async def take_over(database: Database, call_id: str, *, holder: Holder) -> Call | None:
-    """This process has the call from now on: the one that had it is gone, or gives it away."""
-    async with database.session.begin() as session:
-        call = await _locked(session, call_id)
-        if call is not None:
-            call.slot, call.holder = holder.slot, holder.name
-        return call
-
-
-async def held_by_predecessors(database: Database, holder: Holder) -> list[str]:
-    """Calls that are up and were held by another process of the same slot: it is gone, unless it is one of
-    another machine."""
-    async with database.session() as session:
-        found = await session.scalars(
-            select(Call.id)
-            .where(Call.ended_at.is_(None), Call.ended_reason.is_(None), Call.answered_at.is_not(None))
-            .where(Call.slot == holder.slot, Call.holder != holder.name)
-            .where(or_(Call.transfer.is_(None), Call.transfer["state"].astext == "failed"))
-            .where(Call.answered_at > utc_now() - dt.timedelta(seconds=LONGEST_CALL_SECONDS))
-            .order_by(Call.id)
-        )
-        return list(found)
-
-
-async def hold(database: Database, call_id: str, *, holder: Holder) -> str | None:
-    """Whoever comes first is to hold the call's model session. Returns who that is; None: no such call."""
-    async with database.session.begin() as session:
-        call = await _locked(session, call_id)
-        if call is not None and call.holder is None:
-            call.slot, call.holder = holder.slot, holder.name
-        return None if call is None else call.holder
-
-
 async def commit_reason(
     database: Database,
     call_id: str,
@@ -299,7 +220,7 @@ async def commit_reason(
 ) -> EndReason | None:
     """Say why the call is ending while it is still up. The first reason stands, and is returned."""
     async with database.session.begin() as session:
-        call = await _locked(session, call_id)
+        call = await locked(session, call_id)
         if call is None:
             return None
         call.ended_reason = call.ended_reason or str(reason)
@@ -317,7 +238,7 @@ async def finish(
 ) -> bool:
     """The call is over. Returns whether it was not before; a reason committed earlier stands."""
     async with database.session.begin() as session:
-        call = await _locked(session, call_id)
+        call = await locked(session, call_id)
         if call is None or call.ended_at is not None:
             return False
         await _end(session, call, status, reason, error)
@@ -372,7 +293,8 @@ async def finish_forgotten(database: Database) -> list[str]:
         return [call.id for call in forgotten]
 
 
-async def _locked(session: AsyncSession, call_id: str) -> Call | None:
+async def locked(session: AsyncSession, call_id: str) -> Call | None:
+    """The row, until the transaction ends."""
     return await session.scalar(select(Call).where(Call.id == call_id).with_for_update())
 
 

@@ -20,7 +20,7 @@ from bridge.runtime.journal import Journal
 from bridge.runtime.live_call import LiveCall
 from bridge.runtime.snapshot import agent_of
 from bridge.runtime.streams import Streams
-from database import call_commands, calls
+from database import call_commands, calls, holding
 from database.models import Call
 from database.notifications import Notifications
 from database.past import past_of
@@ -108,5 +108,5 @@ class Moves:
             async with asyncio.timeout(WARM_SECONDS):
                 if live is not None:
                     await live.model_used.wait()
-        await calls.take_over(self._database, call_id, holder=self._taker.holder)
+        await holding.take_over(self._database, call_id, holder=self._taker.holder)
         return await self._streams.move(call_id)

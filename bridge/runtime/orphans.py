@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.runtime.moves import Moves
-from database import call_commands, calls
+from database import call_commands, holding
 from database.calls import Holder
 from database.notifications import Notifications
 from database.session import Database
@@ -50,7 +50,7 @@ class Orphans:
 
     async def adopt(self) -> None:
         try:
-            left = await calls.held_by_predecessors(self._database, self._holder)
+            left = await holding.held_by_predecessors(self._database, self._holder)
             await asyncio.gather(*(self._adopt(call_id) for call_id in left))
         except (OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("orphans_not_looked_for", error=type(error).__name__)

@@ -7,7 +7,7 @@ import asyncio
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.runtime.stream_token import StreamTokens
-from database import calls
+from database import holding
 from database.call_events import utc_now
 from database.models import Call
 from database.session import Database
@@ -29,7 +29,7 @@ class Streams:
         self._tokens = tokens
 
     def document(self, call: Call) -> str:
-        """The TwiML; `call` as `calls.answer` or `calls.offer_stream` has left it."""
+        """The TwiML; `call` as `calls.answer` or `holding.offer_stream` has left it."""
         if call.slot is None or call.twilio_call_sid is None or call.attach_expires_at is None:
             raise ValueError(f"{call.id} was not answered")
         token = self._tokens.sign(
@@ -51,11 +51,11 @@ class Streams:
         `held`: the row as the process that holds the call knows it, which will do while Postgres is away."""
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                offered = await calls.offer_stream(self._database, call_id)
+                offered = await holding.offer_stream(self._database, call_id)
         except (SQLAlchemyError, OSError, TimeoutError):
             if held is None:
                 raise
-            offered = held if calls.offer(held, utc_now(), "") else None
+            offered = held if holding.offer(held, utc_now(), "") else None
         if offered is None or offered.twilio_call_sid is None:
             return False
         await self._twilio.redirect_call(offered.twilio_call_sid, self.document(offered))

@@ -12,7 +12,7 @@ from bridge.call.ending import EndReason
 from bridge.runtime.streams import Streams
 from bridge.web.form import Form, TwilioForm
 from bridge.web.xml import Xml
-from database import calls, transfers
+from database import calls, holding, transfers
 from database.models import FINAL_STATUSES
 from database.session import Database
 from telephony import twiml
@@ -68,5 +68,5 @@ async def after_dial(
     reason = None if before is None else EndReason(before)
     if decide(form.call_status, reason, ended=call.ended_at is not None, bridged=bridged) is Next.HANG_UP:
         return Xml(twiml.hang_up())
-    offered = await calls.offer_stream(database, call_id, token=form.idempotency_token)
+    offered = await holding.offer_stream(database, call_id, token=form.idempotency_token)
     return Xml(twiml.apologise(None) if offered is None else streams.document(offered))

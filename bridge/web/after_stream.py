@@ -17,7 +17,7 @@ from bridge.web.form import Form, TwilioForm
 from bridge.web.postgres_away import AWAY, in_time
 from bridge.web.without_postgres import WithoutPostgres
 from bridge.web.xml import Xml
-from database import call_commands, calls
+from database import call_commands, calls, holding
 from database.models import FINAL_STATUSES, Call
 from database.notifications import Notifications
 from database.past import past_of
@@ -111,7 +111,7 @@ class AfterStream:
                 return await self._attach_again(call)
 
     async def _attach_again(self, call: Call) -> str:
-        offered = await calls.offer_stream(self._database, call.id, token=self._form.idempotency_token)
+        offered = await holding.offer_stream(self._database, call.id, token=self._form.idempotency_token)
         if offered is None:
             return await self._give_up(call, EndReason.STREAM_LOST)
         if self._live_calls.offered(call.id) or await self._held_elsewhere(offered):
@@ -120,7 +120,7 @@ class AfterStream:
         if not self._live_calls.resume(offered, await agent_of(self._database, offered), past):
             return await self._give_up(call, EndReason.PROCESS_LOST)
         log.info("call_resumed", call_id=call.id)
-        taken = await calls.take_over(self._database, call.id, holder=self._live_calls.holder)
+        taken = await holding.take_over(self._database, call.id, holder=self._live_calls.holder)
         return self._streams.document(taken or offered)
 
     async def _held_elsewhere(self, call: Call) -> bool:

@@ -24,7 +24,7 @@ from bridge.web.signature import Signatures
 from bridge.web.take_over import phone_leg
 from bridge.web.without_postgres import WithoutPostgres
 from bridge.wire import twilio
-from database import calls
+from database import holding
 from database.past import past_of
 from database.session import Database
 
@@ -114,7 +114,7 @@ async def attach(
 async def attach_with_postgres(
     claim: StreamClaim, database: Database, live_calls: LiveCalls
 ) -> LiveCall | None:
-    call = await calls.attach(database, claim.call_id, claim.attach_number, holder=live_calls.holder)
+    call = await holding.attach(database, claim.call_id, claim.attach_number, holder=live_calls.holder)
     if call is None or call.ended_reason is not None:
         return None
     if live_calls.holds(call.id):

@@ -12,7 +12,7 @@ from bridge.runtime.snapshot import agent_of
 from bridge.web.form import Form, TwilioForm
 from bridge.web.postgres_away import AWAY, in_time
 from bridge.web.without_postgres import WithoutPostgres
-from database import call_commands, calls
+from database import call_commands, calls, holding
 from database.models import CALL_STATUSES, FINAL_STATUSES, Call
 from database.notifications import Notifications
 from database.session import Database
@@ -102,7 +102,7 @@ async def prepare(call: Call, database: Database, live_calls: LiveCalls) -> None
     """While the phone rings there is time to open and configure the model session."""
     if call.ended_reason is not None or live_calls.full:
         return
-    if await calls.hold(database, call.id, holder=live_calls.holder) == live_calls.holder.name:
+    if await holding.hold(database, call.id, holder=live_calls.holder) == live_calls.holder.name:
         live_calls.prepare(call, await agent_of(database, call))
 
 

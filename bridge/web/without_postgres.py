@@ -18,7 +18,8 @@ from bridge.runtime.stream_token import StreamClaim
 from bridge.runtime.streams import Streams
 from bridge.web.answer import when_full
 from bridge.web.form import TwilioForm
-from database.calls import TOKEN_SECONDS, inbound_call_id, offer
+from database.calls import TOKEN_SECONDS, inbound_call_id
+from database.holding import offer
 from database.journal import AttachEntry, CallEntry, ReasonEntry
 from database.models import FINAL_STATUSES, Call
 from telephony import twiml

@@ -10,7 +10,7 @@ from bridge.call.commands import MoveStream, Record, SaveLine
 from bridge.call.ending import EndReason
 from bridge.call.events import DtmfReceived, ModelOpened, StreamEnded, StreamOffered, StreamStarted
 from bridge.runtime.live_calls import LiveCalls
-from database import calls
+from database import holding
 from database.session import Database
 from tests.integration.bridge.conftest import MEDIA, STOP, Answer, Door
 from tests.integration.bridge.fakes import Model, ScriptedCall
@@ -201,5 +201,5 @@ async def test_a_call_of_which_twilio_did_not_notice_that_its_process_died_is_ad
         ]
         row = await door.row()
         assert row.holder == restarted.live_calls.holder.name
-        assert await calls.held_by_predecessors(database, restarted.live_calls.holder) == []
+        assert await holding.held_by_predecessors(database, restarted.live_calls.holder) == []
         await restarted.stop()
