@@ -37,9 +37,9 @@ log = structlog.get_logger(__name__)
 class Recording:
     """One tape on its way to its file. Only the thread touches `timeline`."""
 
-    def __init__(self, live: LiveCall, tape: Tape) -> None:
-        self.live = live
+    def __init__(self, tape: Tape, answered_at: dt.datetime) -> None:
         self.tape = tape
+        self.answered_at = answered_at
         self.timeline = Timeline()
         self.size = 0
         self.error: str | None = None
@@ -90,7 +90,7 @@ class Recorder:
             yield leg, live.phone_texts
             return
         tape = Tape(live.call_id, part, dt.datetime.now(dt.UTC))
-        recording = Recording(live, tape)
+        recording = Recording(tape, live.answered_at or tape.started_at)
         self._recordings.setdefault(live, []).append(recording)
         min(self._due, key=len).append(recording)
         self._start()
@@ -188,9 +188,6 @@ class Recorder:
                 self._close(one)
 
     def _tell(self, recording: Recording, type_: str, data: dict[str, object]) -> None:
-        live, now = recording.live, dt.datetime.now(dt.UTC)
-        answered_at = live.answered_at or now
-        offset_ms = round((now - answered_at).total_seconds() * 1000)
-        self._journal(
-            EventEntry(live.call_id, now, offset_ms, type_, data, attach_number=recording.tape.part)
-        )
+        tape, now = recording.tape, dt.datetime.now(dt.UTC)
+        offset_ms = round((now - recording.answered_at).total_seconds() * 1000)
+        self._journal(EventEntry(tape.call_id, now, offset_ms, type_, data, attach_number=tape.part))

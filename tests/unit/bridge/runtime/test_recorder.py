@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import os
 import signal
 import sys
+import weakref
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -212,3 +214,14 @@ async def test_a_process_that_is_killed_loses_no_more_than_a_second(tmp_path: Pa
     kept_back_s = 0.2 + TURNS * TURN_SECONDS
     assert kept_back_s <= 1.0
     assert recorded_s >= said * 0.02 - kept_back_s - 0.5, "half a second for a busy machine"
+
+
+async def test_a_call_that_another_process_took_leaves_nothing_behind(room: Room):
+    """Nobody says that it is over here; it goes when the call does."""
+    live = live_call()
+    with room.pass_by(live, talk()):
+        pass
+    gone = weakref.ref(live)
+    del live
+    gc.collect()
+    assert gone() is None
