@@ -133,7 +133,7 @@ class ModelSession(WSListener):
         caller, _, number, sent_ns = found
         tally = self.tally
         if tally is None or caller != self._caller:
-            tally = self._first_audio(caller, tally)
+            tally = self._first_audio(caller, number, tally)
         if tally.measuring:
             tally.up.add(time.monotonic_ns() - sent_ns)
         self._count(tally.counts, number)
@@ -143,12 +143,15 @@ class ModelSession(WSListener):
         elif self._frames == self._next_turn:
             self._turn()
 
-    def _first_audio(self, caller: int, known: Tally | None) -> Tally:
+    def _first_audio(self, caller: int, number: int, known: Tally | None) -> Tally:
         if self._caller >= 0 and known is not None:
             known.counts.caller_frames_disordered += 1  # another call's audio
             return known
         self._caller = caller
         self.tally = self._model.tally_of(caller)
+        if caller in self._model.by_caller:
+            # The session before this one was lost, and with it what was on its way to it.
+            self.expected = number
         self._model.by_caller[caller] = self
         # Turns are spread over the calls, the first within 8 s.
         self._next_turn = FRAMES_OF_SPEECH + 50 + caller * 37 % FRAMES_PER_TURN

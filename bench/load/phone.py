@@ -147,6 +147,12 @@ class Phone(WSListener):
         counts = self._tally.counts
         if self._session is None:
             self._greeted(self._model.sessions[owner], now_ns)
+        elif (
+            owner > self._session.number
+            and self._model.by_caller.get(self.number) is self._model.sessions[owner]
+        ):
+            # The bridge has opened another one for us: the one before was lost.
+            self._session, self._received = self._model.sessions[owner], {}
         if self._session is None or owner != self._session.number:
             counts.agent_frames_disordered += 1
             return

@@ -107,8 +107,12 @@ class Transcript:
 
     def replace(self, item_id: str, new_item_id: str) -> None:
         """Another session knows the item by another id."""
+        if new_item_id in self._lines:
+            if new_item_id != item_id:
+                self.forget(item_id)
+            return
         line = self._lines.pop(item_id, None)
-        if line is None or new_item_id in self._lines:
+        if line is None:
             return
         line.item_id = new_item_id
         self._lines[new_item_id] = line

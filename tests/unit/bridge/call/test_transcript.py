@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.call.transcript import heard_words
+from bridge.call.commands import SaveLine
+from bridge.call.transcript import Transcript, heard_words
 from tests.unit.bridge.call.story import Story
 
 
@@ -78,3 +79,15 @@ def test_words_are_cut_where_the_audio_was():
     assert heard_words("one two", 0, 1000) == ""
     assert heard_words("one two", 1000, 1000) == "one two"
     assert heard_words("", 0, 0) == ""
+
+
+def test_an_item_that_another_session_has_named_already_stands_once():
+    """The new name may have been heard before it is said whose it is."""
+    transcript = Transcript()
+    transcript.place("item_1", None, "caller")
+    transcript.place("item_2", "item_1", "caller")
+    transcript.replace("item_1", "item_2")
+    transcript.caller_stopped("item_2", 900)
+    transcript.text("item_2", "Hello?", final=True, role="caller")
+    saved = [change for change in transcript.changes(1000) if isinstance(change, SaveLine)]
+    assert [(line.item_id, line.position) for line in saved] == [("item_2", 0)]
