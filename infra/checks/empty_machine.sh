@@ -129,7 +129,11 @@ empty_machine() {
 	settings_of_machine
 	start_simulator
 	began=$SECONDS
-	install_on_machine SITE_ADDRESS="$name" || { tail -30 "$work/machine.log"; exit 1; }
+	install_on_machine SITE_ADDRESS="$name" || {
+		tail -30 "$work/machine.log"
+		on_machine sh -c 'docker ps -a; docker logs --tail 20 callbridge-db-1; docker inspect --format "{{json .State.Health}}" callbridge-db-1' 2>&1
+		exit 1
+	}
 	grep -E "^ +(ok|wrong) " "$work/machine.log"
 	step "infra/install.sh ended well, $((SECONDS - began)) s after it had a host name; images were loaded beforehand"
 	kill "$simulator" && wait "$simulator" 2>/dev/null || true

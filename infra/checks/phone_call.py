@@ -21,7 +21,8 @@ LIMIT_S = 60.0
 
 def check(what: str, found: object, wanted: object) -> None:
     if found != wanted:
-        sys.exit(f"wrong  {what}: {found!r}, not {wanted!r}")
+        print(f"wrong  {what}: {found!r}, not {wanted!r}", flush=True)
+        sys.exit(1)
     print(f"ok     {what}", flush=True)
 
 

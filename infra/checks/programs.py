@@ -29,8 +29,12 @@ async def running(
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(STOP_LIMIT_S):
-                await process.wait()
+            try:
+                async with asyncio.timeout(STOP_LIMIT_S):
+                    await process.wait()
+            except TimeoutError:
+                print(f"{log.name}: did not end within {STOP_LIMIT_S:.0f} s and was killed")
+                process.kill()
 
 
 async def listening(port: int, limit_s: float = 30.0) -> None:
