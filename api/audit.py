@@ -33,6 +33,8 @@ Action = Literal[
     "tool.tested",
     "call.placed",
     "call.hung_up",
+    "call.transferred",
+    "call.said",
     "call.erased",
     "recording.read",
     "key.created",

@@ -7,6 +7,7 @@ from litestar import Controller
 from api.agents import AgentController
 from api.api_keys import ApiKeyController
 from api.audit import AuditController
+from api.call_actions import CallActionController
 from api.calls import CallController
 from api.costs import CostController
 from api.guards import GuardController
@@ -24,6 +25,7 @@ ROUTES: list[type[Controller]] = [
     LanguageLineController,
     PhoneNumberController,
     CallController,
+    CallActionController,
     RecordingController,
     WebhookController,
     ApiKeyController,

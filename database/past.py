@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from bridge.call.engine import ToolRan
 from bridge.call.past import Past, PastLine
+from bridge.call.transfer import came_to_nothing, read_transfer
 from bridge.call.turns import Turn
 from database.models import Call, CallEvent, TranscriptLine
 from database.session import Database
@@ -34,8 +35,17 @@ async def past_of(database: Database, call: Call, *, moved: bool = False) -> Pas
             usage={kind: int(count) for kind, count in (call.usage or {}).items()},
             turns=[_turn(data) for data in spoke if WAITED in data],
             answer_to_first_audio_ms=latency.get("answer_to_first_audio_ms"),
+            note=_note(call),
             moved=moved,
         )
+
+
+def _note(call: Call) -> str | None:
+    """A caller who is back from a transfer that came to nothing."""
+    transfer = read_transfer(call.transfer)
+    if transfer is None or transfer.back_on is None or call.attach_number > transfer.back_on:
+        return None
+    return came_to_nothing(transfer)
 
 
 def _line(line: TranscriptLine) -> PastLine:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bridge.call.ending import EndReason
 from bridge.call.transfer import Transfer, read_transfer
-from database.call_events import add_event, utc_now
+from database.call_events import add_event
 from database.models import Call
 from database.session import Database
-
-TOKEN_SECONDS = 60
-"""For a caller who is back to be attached to the agent."""
 
 
 async def plan(database: Database, call_id: str, destination: str) -> bool:
@@ -40,9 +35,7 @@ async def picked_up(database: Database, call_id: str) -> None:
 
 
 async def is_over(database: Database, call_id: str, status: str, *, bridged: bool) -> Call | None:
-    """Twilio has done with `<Dial>`. Returns the call as it then is; again the same when asked again.
-
-    Where nobody was talked to the caller can be attached to the agent again, for a minute."""
+    """Twilio has done with `<Dial>`. Returns the call as it then is; again the same when asked again."""
     async with database.session.begin() as session:
         call = await _locked(session, call_id)
         transfer = None if call is None else read_transfer(call.transfer)
@@ -50,13 +43,13 @@ async def is_over(database: Database, call_id: str, status: str, *, bridged: boo
             return call
         data = {"destination": transfer.destination}
         state = "connected" if bridged else "failed"
-        _keep(call, msgspec.structs.replace(transfer, state=state, status=status))
+        back_on = None if bridged else call.attach_number + 1
+        _keep(call, msgspec.structs.replace(transfer, state=state, status=status, back_on=back_on))
         if bridged and not transfer.reached:
             await add_event(session, call, "call.transferred", data)
         if bridged:
             call.ended_reason = call.ended_reason or str(EndReason.TRANSFERRED)
         elif call.ended_at is None:
-            call.attach_expires_at = utc_now().replace(microsecond=0) + dt.timedelta(seconds=TOKEN_SECONDS)
             await add_event(session, call, "call.transfer_failed", data | {"status": status})
         return call
 

@@ -14,6 +14,7 @@ from bridge.runtime.retention import Retention
 from bridge.runtime.stream_token import StreamTokens
 from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
+from bridge.runtime.transfers import Transfers
 from bridge.runtime.twilio_prices import TwilioPrices
 from bridge.web.signature import Signatures
 from bridge.web.without_postgres import WithoutPostgres
@@ -67,6 +68,7 @@ class Parts:
             twilio=self.twilio,
             model=_model(settings),
             tools=ToolRunner(self.tool_requests, self.secret_box),
+            transfers=Transfers(self.database, self.twilio, self.addresses),
             streams=self.streams,
             slot=slot,
             max_calls=settings.max_calls,

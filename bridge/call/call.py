@@ -15,9 +15,11 @@ from bridge.call.clock import CallClock
 from bridge.call.closing import FAREWELLS, GOODBYE, KEPT_TALKING, Closing
 from bridge.call.commands import Command, EndCall, MoveStream, OpenModel, StreamWorks
 from bridge.call.conversation import Conversation
+from bridge.call.diversions import Diversions
 from bridge.call.ending import EndReason
 from bridge.call.engine import (
     CallerStartedSpeaking,
+    CallerStoppedSpeaking,
     Engine,
     ModelEvent,
     RemoteToolCalled,
@@ -37,6 +39,7 @@ from bridge.call.remote_tools import RemoteTools
 from bridge.call.sessions import Session, Sessions
 from bridge.call.tool_calls import ToolCalls
 from bridge.call.tools import SendDtmfTool
+from bridge.call.voicemail import MESSAGE
 from bridge.call.waiting import Waiting
 
 
@@ -89,6 +92,17 @@ class Call:
         self._agent_keys = AgentKeys(self._model, self._talk, self._clock, self._out)
         self._remote_tools = RemoteTools(self._talk, self._clock, self._out)
 
+        self._diversions = Diversions(
+            agent.config,
+            self._model,
+            self._talk,
+            self._handover.protection,
+            self._clock,
+            self._out,
+            limits,
+            self,
+        )
+
         self._retried = False
         self._given_up: SessionFailed | None = None
         """There will be no voice model."""
@@ -98,14 +112,14 @@ class Call:
         self._works_at: float | None = None
         self._streams = 0 if past is None else 1
         self._presses_keys = any(isinstance(tool, SendDtmfTool) for tool in agent.config.tools)
-        self._closing: Closing | None = None
+        self.closing: Closing | None = None
         self._gone: tuple[EndReason, float] | None = None
         """The caller has left; until then the transcription of their last words is waited for."""
 
     @property
     def quiet(self) -> bool:
         """Nobody would notice if somebody else had the call from now on."""
-        busy = self._tools.any_running or self._caller_keys.begun or self._closing is not None
+        busy = self._tools.any_running or self._caller_keys.begun or self.closing is not None
         return self._talk.quiet and not busy
 
     # Audio, many times a second
@@ -133,8 +147,8 @@ class Call:
         """The frames that begin a response are out."""
         self.first_audio_pending = False
         self._talk.first_audio_written(now)
-        if self._closing is not None and not self._closing.spoken:
-            self._closing.until = now + self._limits.farewell
+        if self.closing is not None and not self.closing.spoken:
+            self.closing.until = now + (self.closing.longest or self._limits.farewell)
         return self._take_out()
 
     # Everything else
@@ -177,6 +191,7 @@ class Call:
                 self._tool_returned(event)
             case _ if self._gone is None:
                 self._take_in_from_outside(event)
+                self._diversions.take_in(event)
             case _:
                 pass
 
@@ -243,8 +258,8 @@ class Call:
         if event.stopped:
             self._caller_gone(EndReason.CALLER_HUNG_UP)
             return
-        if self._closing is not None and self._closing.spoken:
-            self._end(self._closing.reason, error=self._closing.error)
+        if self.closing is not None and self.closing.spoken:
+            self._end_closed(self.closing)
             return
         self._talk.record("stream.lost", silent=event.silent)
         self._stream_lost_at, self._works_at = self._clock.now, None
@@ -278,6 +293,7 @@ class Call:
                 return
             if isinstance(said, SessionReady):
                 self._handover.ready(session)
+                self._diversions.session_ready()
             elif isinstance(said, SessionFailed):
                 self._session_failed(session, said)
             elif session is self._model.current:
@@ -287,9 +303,13 @@ class Call:
         talk = self._talk
         match event:
             case CallerStartedSpeaking():
+                self._diversions.answering.machine_speaks()
                 talk.caller_started(event)
                 if event.interrupts:
                     self._keep_talking()
+            case CallerStoppedSpeaking():
+                self._diversions.answering.machine_pauses(self._clock.now)
+                talk.take_in(event)
             case ResponseStarted():
                 self._response_started(event)
             case ResponseEnded():
@@ -308,17 +328,18 @@ class Call:
 
     def _response_started(self, event: ResponseStarted) -> None:
         self._talk.response_started(event)
-        if self._gone is not None:
+        self._diversions.response_started(event.purpose)
+        if self._gone is not None or self._diversions.is_out_of_place(event.purpose):
             self._model.send(self._model.engine.stop_speaking())
-        if self._closing is not None and event.purpose == "farewell":
-            self._closing.response_id = event.response_id
+        if self.closing is not None and event.purpose in ("farewell", MESSAGE):
+            self.closing.response_id = event.response_id
 
     def _response_ended(self, event: ResponseEnded) -> None:
         failed = event.status == "failed"
         self._handover.greeting_said |= event.status == "completed"
         self._talk.response_ended(more_to_come=failed or self._tools.any_running)
-        if self._closing is not None and self._closing.response_id == event.response_id:
-            self._closing.spoken = True
+        if self.closing is not None and self.closing.response_id == event.response_id:
+            self.closing.spoken = True
         if not failed:
             self._retried = self._retried and self._talk.silent_ms > 0
             return
@@ -339,10 +360,12 @@ class Call:
         self._talk.record("tool.called", name=event.name, tool_call_id=event.tool_call_id)
         if event.name == "send_dtmf" and self._presses_keys:
             self._agent_keys.called(event)
-        elif event.name != "end_call":
+        elif event.name not in ("end_call", "transfer_call", "report_voicemail"):
             self._tools.called(event)
-        elif self._closing is not None or self._gone is not None:
+        elif self.closing is not None or self._gone is not None:
             return
+        elif event.name != "end_call":
+            self._diversions.tool_called(event)
         elif self._talk.spoke_last:
             self._close(EndReason.AGENT_HUNG_UP, spoken=True, tool_call_id=event.tool_call_id)
         else:
@@ -354,7 +377,7 @@ class Call:
         """What a tool did is known even after the call; whether the model is told depends on its being
         there."""
         up = not self.ended and self._gone is None
-        self._tools.returned(event, listens=up and self._model.ready, goes_on=up and self._closing is None)
+        self._tools.returned(event, listens=up and self._model.ready, goes_on=up and self.closing is None)
 
     # When the model fails
 
@@ -379,14 +402,15 @@ class Call:
             self._waiting.session_lost()
         if self._gone is not None:
             self._end(self._gone[0], caller_gone=True)
-        elif self._closing is not None:
-            self._last_words_lost(self._closing)
+        elif self.closing is not None:
+            self._last_words_lost(self.closing)
         elif self._model.lost_at is not None and (failure.refused or self._model.lost_too_often):
             self._give_up(failure)
 
     def _last_words_lost(self, closing: Closing) -> None:
         """The model was to say goodbye, and cannot."""
-        if not closing.spoken and self._line.connected and not self._talk.playing:
+        goodbye = closing.transfer_to is None and closing.reason is not EndReason.VOICEMAIL
+        if goodbye and not closing.spoken and self._line.connected and not self._talk.playing:
             self._talk.say_line(self._lines.closing)
         closing.spoken = True
 
@@ -433,6 +457,16 @@ class Call:
 
     # How it ends
 
+    def close(self, closing: Closing) -> None:
+        """The call ends, for this reason, when the last words have been heard."""
+        self.closing = closing
+
+    def end(self, reason: EndReason) -> None:
+        self._end(reason)
+
+    def _end_closed(self, closing: Closing) -> None:
+        self._end(closing.reason, error=closing.error, transfer_to=closing.transfer_to)
+
     def _close(
         self,
         reason: EndReason,
@@ -444,7 +478,7 @@ class Call:
         """The call ends when the last words have been heard. `spoken`: the model has said them, or is doing
         so."""
         begins = self._limits.farewell if spoken else self._limits.farewell_begins
-        self._closing = Closing(reason, self._clock.now + begins, spoken, tool_call_id, error)
+        self.closing = Closing(reason, self._clock.now + begins, spoken, tool_call_id, error)
 
     def _close_with_words(self, reason: EndReason) -> None:
         if not self._model.ready:
@@ -459,41 +493,48 @@ class Call:
         cost = None if self._max_cost is None else self._talk.cost()
         if self._max_cost is None or cost is None or cost < self._max_cost:
             return
-        if self._closing is None and self._gone is None:
+        if self.closing is None and self._gone is None:
             self._close_with_words(EndReason.COST_LIMIT)
 
     def _keep_talking(self) -> None:
         """The caller spoke into a goodbye: the conversation goes on, and the agent may end it again."""
-        closing = self._closing
+        closing = self.closing
         if closing is None or closing.reason not in (EndReason.AGENT_HUNG_UP, EndReason.CALLER_SILENT):
             return
-        self._closing = None
+        self.closing = None
         if closing.tool_call_id is not None:
             self._model.send(self._model.engine.tool_returned(closing.tool_call_id, KEPT_TALKING))
 
     def _end_when_done(self) -> None:
-        closing, talk = self._closing, self._talk
+        closing, talk = self.closing, self._talk
         if closing is None or not closing.spoken or talk.response is not None:
             return
         if talk.playing:
             last_mark_due = self._clock.now + talk.unplayed_ms() / 1000 + self._limits.last_mark
             closing.until = min(closing.until, last_mark_due)
         elif talk.settled:
-            self._end(closing.reason, error=closing.error)
+            self._end_closed(closing)
 
     def _caller_gone(self, reason: EndReason) -> None:
         """Nobody is on the line. What the caller said last may still be on its way to us as text."""
+        if self.closing is not None and self.closing.reason is EndReason.VOICEMAIL:
+            reason = EndReason.VOICEMAIL
         if not (self._talk.caller.untranscribed and self._model.ready and self._line.connected):
             self._end(reason, caller_gone=True)
             return
         self._gone = (reason, self._clock.now + self._limits.last_words)
-        self._closing = None
+        self.closing = None
         self._line.shut()
         self._talk.cut_unheard()
         self._model.send(self._model.engine.stop_speaking())
 
     def _end(
-        self, reason: EndReason, *, caller_gone: bool = False, error: dict[str, Any] | None = None
+        self,
+        reason: EndReason,
+        *,
+        caller_gone: bool = False,
+        error: dict[str, Any] | None = None,
+        transfer_to: str | None = None,
     ) -> None:
         self.ended = True
         self._line.shut()
@@ -502,7 +543,8 @@ class Call:
         self._out.append(self._talk.totals())
         self._model.close()
         apologised = self._given_up is not None and self._lines.apology.spoken and self._line.connected
-        self._out.append(EndCall(reason, caller_gone, error, apologised=apologised))
+        ending = EndCall(reason, caller_gone, error, transfer_to=transfer_to, apologised=apologised)
+        self._out.append(ending)
 
     # Time
 
@@ -522,7 +564,7 @@ class Call:
         if self._gone is not None:
             reason, until = self._gone
             return [(until, lambda: self._end(reason, caller_gone=True))]
-        closing, model, waiting = self._closing, self._model, self._waiting
+        closing, model, waiting = self.closing, self._model, self._waiting
         waits: list[tuple[float | None, Callable[[], None]]] = [
             (self._talk.clear_until, self._talk.clear_took_effect),
             (self._move_at, self._move_stream),
@@ -530,11 +572,12 @@ class Call:
             (self._works_at, self._stream_works),
         ]
         if closing is not None:
-            return [(closing.until, lambda: self._end(closing.reason, error=closing.error)), *waits]
+            return [(closing.until, lambda: self._end_closed(closing)), *waits]
         if self._given_up is not None:
             return waits
         return [
             *waits,
+            (self._diversions.answering.due_at(), self._diversions.no_beep_came),
             (model.ready_by(), self._opens_too_slowly),
             (model.given_up_at(), self._too_late),
             (model.retry_due_at(), self._handover.open_another),

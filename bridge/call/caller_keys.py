@@ -59,7 +59,7 @@ class CallerKeys:
 
     def _silence_the_agent(self) -> None:
         """As when the caller begins to speak."""
-        if self._agent.turn_detection.interrupt_response and not self._handover.protected:
+        if self._agent.turn_detection.interrupt_response and not self._handover.protection.active:
             self._talk.interrupt()
             self._model.send(self._model.engine.stop_speaking())
 

@@ -134,5 +134,6 @@ Command = (
     | SaveLine
     | SaveTotals
     | RunTool
+    | CheckTransfer
     | EndCall
 )

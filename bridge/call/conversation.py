@@ -63,6 +63,8 @@ class Conversation:
         """Since when it is for the agent to speak, and it does not; None: it is not, or it does."""
         self.silent_ms = 0
         """Of the running response, as long as nothing could be heard of it."""
+        self.answered_by: str | None = None
+        """Who has answered, in Twilio's words, as far as it was found out."""
         self.greeted = bool(past.lines)
         self.cut_short = bool(past.lines) and past.lines[-1].partial
         """The agent was cut by a fault of ours, and has yet to carry on."""
@@ -340,7 +342,7 @@ class Conversation:
         self._out.append(self.totals())
 
     def totals(self) -> SaveTotals:
-        return SaveTotals(dict(self._usage), self._turns.summary(), self.cost())
+        return SaveTotals(dict(self._usage), self._turns.summary(), self.cost(), self.answered_by)
 
     def cost(self) -> Decimal | None:
         """The voice model's share so far, US dollars; None: unknown."""

@@ -9,6 +9,7 @@ from bridge.call.commands import Command, UseModel
 from bridge.call.conversation import Conversation
 from bridge.call.engine import Engine
 from bridge.call.past import Past
+from bridge.call.protection import Protection
 from bridge.call.sessions import Session, Sessions
 from bridge.call.tool_calls import ToolCalls
 
@@ -36,8 +37,9 @@ class Handover:
         out: list[Command],
         past: Past | None,
     ) -> None:
-        self.protected = agent.greeting is not None and not agent.greeting_interruptible and past is None
-        """The greeting is not to be interrupted, and was not yet heard to its end."""
+        self.protection = Protection(
+            greeting=agent.greeting is not None and not agent.greeting_interruptible and past is None
+        )
         self.greeting_said = False
         """By the model, to its end."""
         self._agent = agent
@@ -48,6 +50,7 @@ class Handover:
         self._clock = clock
         self._out = out
         self._after_a_break = past is not None and not past.moved and bool(past.lines)
+        self._note = None if past is None else past.note
 
     def opened(self, session: Session) -> None:
         self._model.opened(session, opening=not self._talk.greeted)
@@ -57,7 +60,9 @@ class Handover:
 
     def _tell_the_state(self, engine: Engine) -> None:
         """It is not configured yet: nothing is sent."""
-        if not self.protected:
+        if self.protection.active:
+            engine.forbid_interruption()
+        else:
             engine.allow_interruption()
         if self._line.connected:
             engine.stream_started()
@@ -101,6 +106,10 @@ class Handover:
         if self._agent.greeting is not None and not talk.greeted and not talk.caller.spoke:
             talk.due()
             self._model.send(engine.speak(self._agent.greeting, purpose="greeting"))
+        elif self._note is not None:
+            talk.due()
+            self._model.send(engine.speak(self._note, purpose="resume"))
+            self._note = None
         elif heard_again or self._tools.any_running:
             talk.due()
         elif talk.cut_short or self._after_a_break:
@@ -117,10 +126,12 @@ class Handover:
         self.listen()
 
     def end_protection(self) -> None:
-        """A greeting that was not to be interrupted has been heard."""
-        talk = self._talk
-        if self.protected and talk.greeted and talk.response is None and talk.settled:
-            self.protected = False
-            if self.greeting_said and self._agent.record and self._agent.recording_announcement is not None:
-                talk.record("recording.announced")
+        """What was not to be interrupted has been heard."""
+        talk, greeting = self._talk, self.protection.greeting
+        quiet = talk.response is None and talk.settled
+        over = self.protection.is_over(self._clock.now, greeted=talk.greeted, quiet=quiet)
+        announced = self._agent.record and self._agent.recording_announcement is not None
+        if self.greeting_said and announced and greeting and not self.protection.greeting:
+            talk.record("recording.announced")
+        if over:
             self._model.send(self._model.engine.allow_interruption())

@@ -33,5 +33,7 @@ class Past(Struct, frozen=True, kw_only=True):
     usage: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     turns: Sequence[Turn] = ()
     answer_to_first_audio_ms: int | None = None
+    note: str | None = None
+    """What the agent has to be told first, and to tell the caller."""
     moved: bool = False
     """Whoever had the call gave it away at a quiet moment: nothing was cut, nobody need notice."""

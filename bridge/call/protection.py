@@ -8,14 +8,15 @@ class Protection:
 
     def __init__(self, *, greeting: bool) -> None:
         """`greeting`: the first words of the call, whichever they are."""
-        self._greeting = greeting
+        self.greeting = greeting
+        """They are still to be heard."""
         self._awaited: dict[str, float] = {}
         """By when each must have begun, by purpose."""
         self._begun: set[str] = set()
 
     @property
     def active(self) -> bool:
-        return self._greeting or bool(self._awaited)
+        return self.greeting or bool(self._awaited)
 
     def begin(self, purpose: str, *, by: float) -> None:
         """These words are asked for. Should they not have begun `by` then, nothing is protected any more."""
@@ -30,7 +31,7 @@ class Protection:
         """True once, when all of it has been heard. `quiet`: nothing is being made, played or cut."""
         if not self.active or not quiet:
             return False
-        self._greeting = self._greeting and not greeted
+        self.greeting = self.greeting and not greeted
         for purpose, by in list(self._awaited.items()):
             if purpose in self._begun or now >= by:
                 del self._awaited[purpose]

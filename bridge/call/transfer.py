@@ -22,6 +22,8 @@ class Transfer(Struct, frozen=True):
     """`answered`: somebody picked up; `connected`: and was talked to, as Twilio says when it is over."""
     status: str | None = None
     """Twilio's `DialCallStatus`, once it is known."""
+    back_on: int | None = None
+    """The number of the media stream on which the caller is back with the agent."""
 
     @property
     def reached(self) -> bool:

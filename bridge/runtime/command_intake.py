@@ -8,10 +8,12 @@ import datetime as dt
 from collections.abc import Collection, Coroutine
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.ending import EndReason
+from bridge.call.events import MachineDetected, SayRequested, TransferRequested
 from bridge.runtime.moves import Moves
 from database import call_commands
 from database.models import CallCommand
@@ -34,6 +36,7 @@ class Holder(Protocol):
     def holds(self, call_id: str) -> bool: ...
     def held_lately(self) -> Collection[str]: ...
     def hang_up(self, call_id: str, reason: EndReason) -> bool: ...
+    def take(self, call_id: str, event: TransferRequested | SayRequested | MachineDetected) -> bool: ...
     def answered(self, call_id: str, at: dt.datetime) -> bool: ...
     def let_go(self, call_id: str, attach_number: int) -> bool: ...
     async def over(self, call_id: str, timeout_s: float = 3.0) -> bool: ...
@@ -127,5 +130,11 @@ class CommandIntake:
                 self._holder.hang_up(call_id, EndReason.OPERATOR_HUNG_UP)
             case call_commands.ANSWERED:
                 self._holder.answered(call_id, dt.datetime.fromisoformat(str(data["at"])))
+            case call_commands.TRANSFER:
+                self._holder.take(call_id, TransferRequested(str(data["destination"])))
+            case call_commands.SAY:
+                self._holder.take(call_id, msgspec.convert(data, SayRequested))
+            case call_commands.MACHINE_DETECTED:
+                self._holder.take(call_id, MachineDetected(str(data["answered_by"])))
             case _:
                 log.warning("command_unknown", call_id=call_id, command=command)

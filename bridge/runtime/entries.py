@@ -26,8 +26,10 @@ def entry_of(
             return EventEntry(call_id, at, offset_ms, type_, data, attach_number=attach_number)
         case SaveLine():
             return line_entry(command, call_id, attach_number=attach_number)
-        case SaveTotals(usage, latency, cost):
-            return TotalsEntry(call_id, usage, latency, cost, attach_number=attach_number)
+        case SaveTotals(usage, latency, cost, answered_by):
+            return TotalsEntry(
+                call_id, usage, latency, cost, attach_number=attach_number, answered_by=answered_by
+            )
         case StreamWorks():
             return journal.StreamWorks(call_id, attach_number)
 

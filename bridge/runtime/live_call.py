@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from bridge.call.commands import (
+    CheckTransfer,
     CloseModel,
     Command,
     EndCall,
@@ -36,18 +37,23 @@ from bridge.call.events import (
     DtmfReceived,
     Event,
     HangUpRequested,
+    MachineDetected,
     MarkReturned,
     ModelClosed,
     ModelOpened,
     ModelSaid,
     ModelUnreachable,
     Prepared,
+    SayRequested,
     StreamEnded,
     StreamOffered,
     StreamStarted,
     ToolReturned,
+    TransferChecked,
+    TransferRequested,
 )
 from bridge.runtime.counters import Counters
+from bridge.runtime.deeds import Deeds, have_done
 from bridge.runtime.entries import entry_of
 from bridge.runtime.legs import Leg, StreamLeg
 from bridge.wire import twilio
@@ -71,21 +77,6 @@ class DrivenCall(Protocol):
     def first_audio_written(self, now: float) -> list[Command]: ...
 
 
-class Deeds(Protocol):
-    """What a live call has others do, which takes longer than it may."""
-
-    def open_model(self, live: LiveCall, command: OpenModel) -> None:
-        """`model_opened` or `model_unreachable` is called in the end."""
-        ...
-
-    def move_stream(self, live: LiveCall) -> None: ...
-    def run_tool(self, live: LiveCall, command: RunTool) -> None: ...
-
-    def end_call(self, live: LiveCall, command: EndCall) -> None:
-        """Called once. Afterwards only tools still return."""
-        ...
-
-
 class LiveCall:
     def __init__(
         self,
@@ -94,7 +85,7 @@ class LiveCall:
         *,
         journal: Callable[[Entry], None],
         counters: Counters,
-        deeds: Deeds,
+        deeds: Deeds[LiveCall],
         attach_number: int = 0,
     ) -> None:
         self.call_id = call_id
@@ -253,6 +244,10 @@ class LiveCall:
     def hang_up(self, reason: EndReason) -> None:
         self._handle(HangUpRequested(reason))
 
+    def take(self, event: TransferRequested | TransferChecked | SayRequested | MachineDetected) -> None:
+        """What somebody else knows, or wants of the call."""
+        self._handle(event)
+
     def over(self) -> None:
         """Twilio says that the call has ended."""
         self._handle(CallOver())
@@ -303,17 +298,13 @@ class LiveCall:
             case SendToModel(text, session):
                 if session in self._models:
                     self._models[session].send(text)
-            case OpenModel():
-                self._deeds.open_model(self, command)
             case UseModel(session):
                 self._used_model, self.model = session, self._models.get(session)
                 self.model_used.set()
             case CloseModel(session):
                 self._close_model(session)
-            case MoveStream():
-                self._deeds.move_stream(self)
-            case RunTool():
-                self._deeds.run_tool(self, command)
+            case OpenModel() | MoveStream() | RunTool() | CheckTransfer():
+                have_done(self._deeds, self, command)
             case EndCall():
                 self._end(command)
             case Record() | SaveLine() | SaveTotals() | StreamWorks():

@@ -13,8 +13,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.agent import AgentSnapshot
-from bridge.call.commands import EndCall, OpenModel, RunTool
+from bridge.call.commands import CheckTransfer, EndCall, OpenModel, RunTool
 from bridge.call.ending import EndReason
+from bridge.call.events import MachineDetected, SayRequested, TransferChecked, TransferRequested
 from bridge.call.past import Past
 from bridge.call.tools import FunctionTool
 from bridge.runtime.command_intake import CommandIntake
@@ -36,6 +37,7 @@ from bridge.runtime.recorder import Recorder
 from bridge.runtime.row_closer import RowCloser
 from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
+from bridge.runtime.transfers import Transfers
 from database.calls import Holder
 from database.models import Call, new_id
 from database.notifications import Notifications
@@ -68,6 +70,7 @@ class LiveCalls:
         twilio: TwilioAccount,
         model: ModelOptions,
         tools: ToolRunner,
+        transfers: Transfers,
         streams: Streams,
         slot: str,
         max_calls: int,
@@ -92,6 +95,7 @@ class LiveCalls:
         self._notifications = notifications
         self._twilio = twilio
         self._tools = tools
+        self._transfers = transfers
         self._streams = streams
         self._models = ModelSessions(model, database, notifications, self.counters)
         self._drain_seconds = drain_seconds
@@ -275,6 +279,14 @@ class LiveCalls:
         held.live.hang_up(reason)
         return True
 
+    def take(self, call_id: str, event: TransferRequested | SayRequested | MachineDetected) -> bool:
+        """What somebody else knows, or wants of the call. False: not held here."""
+        held = self._held.get(call_id)
+        if held is None:
+            return False
+        held.live.take(event)
+        return True
+
     def let_go(self, call_id: str, attach_number: int) -> bool:
         """Another process has that media stream of the call. False: it is this one that has it."""
         held = self._held.get(call_id)
@@ -385,19 +397,18 @@ class LiveCalls:
             )
             self._tools.run(tool, caller, command, held.live.tool_returned)
 
+    def check_transfer(self, live: LiveCall, command: CheckTransfer) -> None:
+        self._own(self._check_transfer(self._held[live.call_id], command), f"transfer_{live.call_id}")
+
+    async def _check_transfer(self, held: Held, command: CheckTransfer) -> None:
+        refused = await self._transfers.why_not(held.agent.config, command.destination)
+        held.live.take(TransferChecked(command.destination, refused))
+
     async def _carry_out(self, held: Held, ending: EndCall) -> None:
         live = held.live
         over = False
         try:
-            over = await end_call(
-                live,
-                ending,
-                call_sid=held.call_sid,
-                fallback_number=held.agent.config.fallback_number,
-                journal=self.journal,
-                twilio=self._twilio,
-                counters=self.counters,
-            )
+            over = await self._end_or_put_through(held, ending)
             await self.recorder.finish(live)
             await self.journal.flush(2.0)
         except Exception as error:
@@ -409,6 +420,21 @@ class LiveCalls:
         log.info("call_ended", call_id=live.call_id, reason=str(ending.reason))
         if over:
             self._rows.close_unless_twilio_does(live.call_id, ending.reason)
+
+    async def _end_or_put_through(self, held: Held, ending: EndCall) -> bool:
+        """Returns whether the call is over."""
+        if ending.transfer_to is not None:
+            await self._transfers.put_through(held.live, held.row, held.agent.config, ending.transfer_to)
+            return False
+        return await end_call(
+            held.live,
+            ending,
+            call_sid=held.call_sid,
+            fallback_number=held.agent.config.fallback_number,
+            journal=self.journal,
+            twilio=self._twilio,
+            counters=self.counters,
+        )
 
     def _release(self, held: Held) -> None:
         held.stop_waiting()

@@ -10,9 +10,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from bridge.call.ending import APOLOGISE, EndReason
+from bridge.call.transfer import Transfer, destinations, read_transfer
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
 from bridge.runtime.streams import Streams
+from bridge.runtime.transfers import dial
 from bridge.web.form import Form, TwilioForm
 from bridge.web.postgres_away import AWAY, in_time
 from bridge.web.without_postgres import WithoutPostgres
@@ -23,6 +25,7 @@ from database.notifications import Notifications
 from database.past import past_of
 from database.session import Database
 from telephony import twiml
+from telephony.addresses import Addresses
 
 DATABASE_SECONDS = 3.0
 HOLDER_SECONDS = 0.3
@@ -33,16 +36,20 @@ log = structlog.get_logger(__name__)
 
 class Next(Enum):
     HANG_UP = auto()
+    PUT_THROUGH = auto()
     APOLOGISE = auto()
     ATTACH_AGAIN = auto()
 
 
-def decide(call_status: str, reason: EndReason | None, *, ended: bool) -> Next:
-    """From Twilio's status, the committed reason, and whether the call's row is final.
+def decide(
+    call_status: str, reason: EndReason | None, *, ended: bool, transfer: Transfer | None = None
+) -> Next:
+    """From Twilio's status, the committed reason, whether the call's row is final, and a planned transfer.
 
     | caller | reason | next |
     | --- | --- | --- |
     | gone, or the row is final | any | hang up |
+    | there | none: a transfer has begun | put through |
     | there | none: the stream was lost | attach again |
     | there | one of those that are our fault | apologise |
     | there | any other | hang up |
@@ -50,7 +57,8 @@ def decide(call_status: str, reason: EndReason | None, *, ended: bool) -> Next:
     if ended or call_status in FINAL_STATUSES:
         return Next.HANG_UP
     if reason is None:
-        return Next.ATTACH_AGAIN
+        begun = transfer is not None and transfer.state == "dialling"
+        return Next.PUT_THROUGH if begun else Next.ATTACH_AGAIN
     return Next.APOLOGISE if reason in APOLOGISE else Next.HANG_UP
 
 
@@ -64,10 +72,11 @@ async def after_stream(
     notifications: NamedDependency[Notifications],
     live_calls: NamedDependency[LiveCalls],
     streams: NamedDependency[Streams],
+    addresses: NamedDependency[Addresses],
     without_postgres: NamedDependency[WithoutPostgres],
 ) -> Response[str]:
     """Idempotent: asked twice, by `action` and by Redirect, it answers twice the same."""
-    asked = AfterStream(form, database, notifications, live_calls, streams)
+    asked = AfterStream(form, database, notifications, live_calls, streams, addresses)
     try:
         async with in_time(live_calls, DATABASE_SECONDS):
             return Xml(await asked.document(call_id))
@@ -90,25 +99,35 @@ class AfterStream:
         notifications: Notifications,
         live_calls: LiveCalls,
         streams: Streams,
+        addresses: Addresses,
     ) -> None:
         self._form = form
         self._database = database
         self._notifications = notifications
         self._live_calls = live_calls
         self._streams = streams
+        self._addresses = addresses
 
     async def document(self, call_id: str) -> str:
         call = await calls.by_id(self._database, call_id)
         if call is None or call.twilio_call_sid != self._form.call_sid:
             return twiml.hang_up()
         reason = None if call.ended_reason is None else EndReason(call.ended_reason)
-        match decide(self._form.call_status, reason, ended=call.ended_at is not None):
+        transfer = read_transfer(call.transfer)
+        match decide(self._form.call_status, reason, ended=call.ended_at is not None, transfer=transfer):
             case Next.HANG_UP:
                 return twiml.hang_up()
             case Next.APOLOGISE:
                 return await self._apology(call)
+            case Next.PUT_THROUGH:
+                return await self._put_through(call, "" if transfer is None else transfer.destination)
             case Next.ATTACH_AGAIN:
                 return await self._attach_again(call)
+
+    async def _put_through(self, call: Call, destination: str) -> str:
+        """Twilio's API did not take it."""
+        wanted = destinations((await agent_of(self._database, call)).config).get(destination)
+        return twiml.hang_up() if wanted is None else dial(self._addresses, call, wanted)
 
     async def _attach_again(self, call: Call) -> str:
         offered = await holding.offer_stream(self._database, call.id, token=self._form.idempotency_token)

@@ -6,8 +6,11 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 from sqlalchemy.exc import SQLAlchemyError
 
+from bridge.web.after_dial import after_dial
 from bridge.web.after_stream import after_stream
+from bridge.web.dialled import dialled, whisper
 from bridge.web.form import provide_form
+from bridge.web.machine_detection import machine_detected
 from bridge.web.media import media
 from bridge.web.outbound import outbound
 from bridge.web.postgres_away import try_again, within_twilios_limit
@@ -26,7 +29,11 @@ ROUTES: list[ControllerRouterHandler] = [
             outbound,
             number_status,
             call_status,
+            machine_detected,
             after_stream,
+            after_dial,
+            dialled,
+            whisper,
             media,
             trial_webhook,
             trial_stream,

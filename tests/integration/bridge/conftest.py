@@ -30,6 +30,7 @@ from bridge.runtime.phone_leg import MAX_MESSAGE_BYTES
 from bridge.runtime.stream_token import StreamTokens
 from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
+from bridge.runtime.transfers import Transfers
 from bridge.web.routes import ROUTES
 from bridge.web.signature import Signatures
 from bridge.web.take_over import HttpProtocol, MediaProtocol
@@ -105,6 +106,7 @@ class Door:
             twilio=self.twilio,
             model=ModelOptions(base_url=model.base_url, api_key="sk-secret"),
             tools=ToolRunner(self.tool_requests, SecretBox([SECRET_KEY])),
+            transfers=Transfers(database, self.twilio, Addresses("https://callbridge.example")),
             streams=self.streams,
             **options,
         )
