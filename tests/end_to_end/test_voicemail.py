@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simulator.model.reply import CallFunction, Say
-from simulator.model.script import Asked, Heard, Script, Step
+from simulator.model.script import Heard, Script, Step
 from simulator.network.call import SimulatedCall
 from simulator.phones.behaviour import Behaviour, Line, mailbox
 from tests.end_to_end.harness import Harness
@@ -34,12 +34,6 @@ async def answered_by(callbridge: Harness, call_id: str) -> dict[str, Any]:
 
 async def test_a_message_is_left_after_the_beep_word_for_word_and_whole(callbridge: Harness):
     """Nothing of it is lost in the greeting, and the call ends when it has been heard."""
-    callbridge.sim.model.script(
-        Script(
-            Step(Heard(GREETING), Say("Hello, this is Lindgren Dental.")),
-            Step(Asked(MESSAGE), Say(MESSAGE)),
-        )
-    )
     row, call = await dialled(callbridge, mailbox(GREETING), "leave_message", message=MESSAGE)
     assert call.recorded is not None
     assert call.recorded.endswith(MESSAGE)
