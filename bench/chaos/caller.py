@@ -72,13 +72,15 @@ class Recorded(Struct, kw_only=True):
 class Caller:
     """Places one call and sees it through."""
 
-    def __init__(self, stage: Stage, planned: PlannedCall) -> None:
+    def __init__(self, stage: Stage, planned: PlannedCall, *, silence_ms: int = SILENCE_MS) -> None:
         self.recorded = Recorded(planned=planned)
         self._stage = stage
+        self._silence_ms = silence_ms
         self._loop = asyncio.get_running_loop()
         self._began = 0.0
         self._deeds: set[asyncio.Task[None]] = set()
         self._spoken = 0
+        self._told = asyncio.Event()
 
     @property
     def now_ms(self) -> int | None:
@@ -93,7 +95,9 @@ class Caller:
             for line, tool in enumerate(recorded.planned.tools)
         ]
         asked = {"to": stage.number, "from": recorded.caller, "say": lines}
-        placed = await stage.desk("POST", "calls", **asked, silence_ms=SILENCE_MS, patience_ms=PATIENCE_MS)
+        placed = await stage.desk(
+            "POST", "calls", **asked, silence_ms=self._silence_ms, patience_ms=PATIENCE_MS
+        )
         recorded.sid, self._began = placed["call_sid"], self._loop.time()
         async with asyncio.timeout(RECORDED_LIMIT_S):
             await self._follow()
@@ -102,6 +106,12 @@ class Caller:
         recorded.wav = await stage.desk("GET", f"calls/{recorded.sid}/audio.wav")
         recorded.sessions = await stage.desk("GET", f"model/sessions?about=%2B{recorded.caller[1:]}")
         return recorded
+
+    async def until(self, name: str, *, count: int = 1) -> None:
+        """Until that has happened on the call for the `count`-th time."""
+        while len(self.recorded.all(name)) < count:
+            self._told.clear()
+            await self._told.wait()
 
     def everybody(self, kind: str) -> None:
         """Something has happened to all calls."""
@@ -114,6 +124,7 @@ class Caller:
             async for line in events.content:
                 moment = json.loads(line)
                 self.recorded.moments.append(moment)
+                self._told.set()
                 if moment["type"] == "caller started speaking":
                     fault = self.recorded.planned.faults[self._spoken]
                     self._spoken += 1

@@ -45,6 +45,7 @@ class Server:
         self.data_dir = data_dir
         self._environment = environment | {"PORT": str(self.port)}
         self._log = log
+        self._signalled: dict[int, int] = {}
 
     @property
     def ports(self) -> dict[int, int]:
@@ -77,7 +78,15 @@ class Server:
                 await asyncio.sleep(0.05)
 
     def signal(self, slot: int, number: signal.Signals) -> bool:
-        """To the process that has the slot now. False: none has it. Linux only."""
+        """To the process that has the slot now. False: none has it."""
+        pid = self.pid(slot)
+        if pid is not None:
+            self._signalled[slot] = pid
+            os.kill(pid, number)
+        return pid is not None
+
+    def pid(self, slot: int) -> int | None:
+        """Of the process that has the slot now. Linux only."""
         supervisor = self.process.pid
         for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
             try:
@@ -85,9 +94,17 @@ class Server:
             except OSError:
                 continue
             if b"--slot" in command and command[command.index(b"--slot") + 1] == str(slot).encode():
-                os.kill(int(pid), number)
-                return True
-        return False
+                return int(pid)
+        return None
+
+    async def until_restarted(self, http: aiohttp.ClientSession, slot: int) -> None:
+        """After SIGTERM: until the process that has the slot now is not the one that had it, and is ready."""
+        async with asyncio.timeout(READY_S):
+            while True:
+                if self.pid(slot) not in (None, self._signalled.get(slot)):
+                    break
+                await asyncio.sleep(0.05)
+        await self.until_ready(http, slot)
 
     async def stop(self) -> None:
         """SIGTERM, and as long as it takes."""
@@ -104,6 +121,7 @@ class Tool:
         self.runs: Counter[int] = Counter()
         """By the number of the caller's line, which only that line's words hold."""
         self.keys: Counter[str] = Counter()
+        self._asked = asyncio.Event()
 
     async def __aenter__(self) -> Tool:
         application = web.Application()
@@ -117,9 +135,16 @@ class Tool:
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
 
+    async def asked(self, order: int) -> None:
+        """Until somebody has asked for that order."""
+        while not self.runs[order]:
+            self._asked.clear()
+            await self._asked.wait()
+
     async def _look_up(self, request: web.Request) -> web.Response:
         order = int((await request.json())["arguments"]["order"])
         self.runs[order] += 1
+        self._asked.set()
         self.keys[request.headers["Idempotency-Key"]] += 1
         await asyncio.sleep(TOOL_MS / 1000)
         return web.Response(text=found(order))

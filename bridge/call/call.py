@@ -269,6 +269,7 @@ class Call:
             self._move_at = self._clock.now + self._limits.stream_asked
         if self._talk.stream_lost():
             self._model.send(self._model.engine.stop_speaking())
+            self._talk.take_stock()  # the model must know what was heard before it goes on from there
             self._handover.speak_if_due()
 
     def _move_stream(self) -> None:

@@ -76,6 +76,8 @@ class PracticeBrain:
 
     def _go_on(self, turn: Turn) -> Reply:
         """After a break: the rest of a sentence that was cut off, or the answer that is still owed."""
+        if turn.outputs:
+            return (Say(f"Sorry, the line broke. {' '.join(map(_reported, turn.outputs))}"),)
         words = next((m.text for m in reversed(turn.history) if m.role == "user"), "")
         last = turn.history[-1]
         answer = self._answer(words, turn) if words else (Say(_GREETING),)

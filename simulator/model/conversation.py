@@ -29,6 +29,8 @@ class Item:
     audio: bytearray = field(default_factory=bytearray)
     """Mu-law; of the agent, what has been sent so far."""
     truncated: bool = False
+    heard: str = ""
+    """Of what was truncated, the words up to there: the transcript is gone, the model's memory is not."""
 
     @property
     def id(self) -> str:
@@ -162,6 +164,8 @@ class Conversation:
         if audio_end_ms > item.audio_ms:
             message = f"Audio content of {item.audio_ms}ms is already shorter than {audio_end_ms}ms"
             raise Refused("invalid_value", message)
+        words = str(item.wire["content"][content_index].get("transcript") or item.heard).split()
+        item.heard = " ".join(words[: len(words) * audio_end_ms // max(1, item.audio_ms)])
         del item.audio[audio_end_ms * BYTES_PER_MS :]
         item.truncated = True
         item.wire["content"][content_index] = {"type": "output_audio", "transcript": None}

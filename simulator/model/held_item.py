@@ -15,7 +15,7 @@ class HeldItem(Struct, frozen=True, kw_only=True):
     role: str
     """Of a message: system, user, assistant; else empty."""
     text: str
-    """What was written or transcribed; of a function its name and arguments, or its output."""
+    """Written, transcribed or, where truncated, heard; a function's name and arguments, or its output."""
     audio_ms: int
     status: str
 
@@ -26,7 +26,7 @@ def held(item: Item) -> HeldItem:
         id=item.id,
         type=wire["type"],
         role=wire.get("role", ""),
-        text=item.text or _transcript(wire.get("content", [])),
+        text=item.text or _transcript(wire.get("content", [])) or item.heard,
         audio_ms=item.audio_ms,
         status=wire.get("status", ""),
     )

@@ -129,6 +129,12 @@ class SimulatedCall:
             await self.over.wait()
         return ended
 
+    async def until_played(self, ms: float, timeout_s: float = 20) -> None:
+        """Until Twilio has played so much of what was sent on the first stream. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while self.line is not None and self.streams[0].playout.played_ms < ms:
+                await self.line.next_tick()
+
     def connect_phone(self, lines: Sequence[PreparedLine], jitter_buffer_ms: float) -> Line:
         self.line = Line(Phone(self.behaviour, lines, self.story.tell), jitter_buffer_ms)
         return self.line

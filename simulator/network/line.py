@@ -79,6 +79,8 @@ class Line:
         """All that the phone has said since the answer, mu-law."""
         self.heard = bytearray()
         """All that its ear has heard, in step with `said`."""
+        self._ticked: asyncio.Event | None = None
+        """Somebody waits for the next 20 ms."""
         self._on_the_way = deque([SILENCE] * max(1, round(jitter_buffer_ms / FRAME_MS)))
 
     def tick(self) -> None:
@@ -91,11 +93,18 @@ class Line:
         while self.phone.pressed:
             self.attachment.press(self.phone.pressed.popleft())
 
+    async def next_tick(self) -> None:
+        self._ticked = self._ticked or asyncio.Event()
+        await self._ticked.wait()
+
     async def run(self) -> None:
         """Keeps the line's time, on an absolute clock, until the phone hangs up."""
         loop = asyncio.get_running_loop()
         next_at = loop.time()
         while not self.phone.hung_up:
             self.tick()
+            if self._ticked is not None:
+                self._ticked.set()
+                self._ticked = None
             next_at += FRAME_MS / 1000
             await asyncio.sleep(max(0.0, next_at - loop.time()))
