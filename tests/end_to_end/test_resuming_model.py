@@ -80,7 +80,7 @@ async def struck(
 async def test_whatever_happens_to_a_session_the_next_answer_comes_and_remembers(callbridge: Harness):
     number = await echoing(callbridge)
     every: list[SocketFault | SessionFault] = [*LOSSES, *STUMBLES, *SILENCES]
-    faults = {f"+1212555{place}": fault for place, fault in enumerate(every, 1000)}
+    faults = dict(zip((f"+1212555{place}" for place in range(1000, 1000 + len(every))), every, strict=True))
     transcripts = await asyncio.gather(*(struck(callbridge, number, *one) for one in faults.items()))
     for (caller, fault), transcript in zip(faults.items(), transcripts, strict=True):
         sessions = [one for one in callbridge.sim.model.stats.sessions if caller in one.instructions]
