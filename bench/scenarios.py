@@ -103,9 +103,9 @@ HOUR = Scenario(
 )
 LEAKS = Scenario(
     name="leaks",
-    title="a minute of 10 calls/s coming and going",
+    title="a minute of 5 calls/s coming and going",
     calls=0,
-    calls_per_second=10,
+    calls_per_second=5,
     life_s=4.0,
     window_s=60.0,
     bridges=PRODUCT,
