@@ -18,6 +18,8 @@ from bench.targets import Rows
 
 PACKAGES = ("litestar", "uvicorn", "uvloop", "websockets", "picows", "msgspec", "sqlalchemy", "asyncpg")
 
+NOT_YET = "Nothing has been measured of this version yet: `make bench` does it, and writes this page."
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -28,7 +30,7 @@ def write(path: Path, rows: Rows, titles: Mapping[str, str], days: set[dt.date])
     method, unknown = ((HERE / name).read_text() for name in ("method.md", "unknown.md"))
     text = (
         "# Performance\n\n"
-        f"Measured by `make bench` on {when}: {machine()}.\n"
+        f"{f'Measured by `make bench` on {when}: {machine()}.' if days else NOT_YET}\n"
         "Ratios count; absolute figures are of this machine.\n\n"
         f"## Targets\n\n{tables.targets(rows)}\n\n## Figures\n\n{tables.every(rows, titles)}\n{method}\n"
         f"## Versions\n\n{', '.join(versions)}.\n\n{unknown}"

@@ -69,6 +69,7 @@ class SocketLeg(asyncio.Protocol):
         self._left = False
         """It was we who closed."""
         self._beat_seconds = beat_seconds
+        self._beat_due = 0.0
         self._silent_beats = 0
         self._heard = True
         self._timer: asyncio.TimerHandle | None = None
@@ -138,7 +139,7 @@ class SocketLeg(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._timer = self._loop.call_later(self._beat_seconds, self._beat)
+        self._beat_later()
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -222,8 +223,9 @@ class SocketLeg(asyncio.Protocol):
             on_closed(*self._end)
 
     def _beat(self) -> None:
-        """Beats are counted, not seconds: a pause of our own is one beat, and what came meanwhile is read."""
-        if self._heard or not self._transport.is_reading():
+        """Beats are counted, not seconds. One that is late says that we were busy, nothing of the peer."""
+        late = self._loop.time() - self._beat_due > self._beat_seconds / 2
+        if self._heard or late or not self._transport.is_reading():
             self._heard = False
             self._silent_beats = 0
         else:
@@ -235,4 +237,8 @@ class SocketLeg(asyncio.Protocol):
             return
         if self._silent_beats == 1:
             self._transport.write(self._sender.ping())
-        self._timer = self._loop.call_later(self._beat_seconds, self._beat)
+        self._beat_later()
+
+    def _beat_later(self) -> None:
+        self._beat_due = self._loop.time() + self._beat_seconds
+        self._timer = self._loop.call_at(self._beat_due, self._beat)

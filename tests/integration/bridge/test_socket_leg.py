@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ import uvloop
 from websockets.speedups import apply_mask
 
 from bridge.runtime import socket_leg
-from bridge.runtime.socket_leg import EARLY_MESSAGES, WRITE_BUFFER_BYTES, SocketLeg
+from bridge.runtime.socket_leg import EARLY_MESSAGES, SILENT_BEATS, WRITE_BUFFER_BYTES, SocketLeg
 from bridge.wire.websocket import Closed, Ping, Receiver, Sender, Signal
 
 MAX_AUDIO_BYTES = 200_000
@@ -326,6 +327,21 @@ async def test_a_peer_that_talks_is_not_pinged(loop: Loop) -> None:
         assert not leg.silent
         # One beat may fall into a pause of the machine's.
         assert len(peer.signals) <= 2
+
+    await on_a_wire(loop, story)
+
+
+async def test_a_busy_machine_takes_nobody_for_silent(loop: Loop) -> None:
+    """All sessions would be dialled anew at once, on a machine that is busy already."""
+
+    async def story(wire: Wire) -> None:
+        leg, _ = await wire.pair(answers=False, beat_seconds=0.02)
+        for _ in range(2 * SILENT_BEATS):
+            time.sleep(0.1)  # noqa: ASYNC251 (the event loop is to stand still)
+            await asyncio.sleep(0)
+        assert not leg.silent
+        await leg.wait_closed()
+        assert leg.silent, "as soon as there is time to listen"
 
     await on_a_wire(loop, story)
 
