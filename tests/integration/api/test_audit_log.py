@@ -32,6 +32,8 @@ LOGGED_AS = {
     "deletePhoneNumber": "number.deleted",
     "placeCall": "call.placed",
     "hangUpCall": "call.hung_up",
+    "transferCall": "call.transferred",
+    "sayOnCall": "call.said",
     "eraseCall": "call.erased",
     "createApiKey": "key.created",
     "deleteApiKey": "key.deleted",
