@@ -17,7 +17,7 @@ from bench.measure import measure
 from bench.scenarios import EVERY, MAIN, QUICK, Scenario, hours
 from bench.targets import Rows
 
-MEMORY_MB = 5.0
+MEMORY_MB = 8.0
 """That a minute of churn may grow by: 150 calls that each kept 40 KB would pass it."""
 MORE_FILES = 20
 
