@@ -39,6 +39,8 @@ class Silence(Struct, frozen=True):
     """Before the agent's first sound after the caller's utterance, or after it."""
     utterance: int
     """Which of the caller's it follows, from 1; 0: the answer of the call."""
+    finished: bool = False
+    """The answer had been heard to its end before: nobody was due until something happened."""
 
     @property
     def ms(self) -> int:
@@ -92,19 +94,21 @@ def silences(caller: Flags, agent: Flags, *, answers_ms: Sequence[int] = ()) -> 
         heard = [(max(a, start_ms), min(b, limit_ms)) for a, b in sounds if a < limit_ms and b > start_ms]
         due_ms = answers_ms[number] if number < len(answers_ms) else 0
         cut = sum(b - a for a, b in heard) < CUT_SHARE * due_ms
-        found += _between(heard, start_ms, limit_ms, number, to_the_end=cut or not heard)
+        found += _between(heard, start_ms, limit_ms, number, due_ms, to_the_end=cut or not heard)
     return found
 
 
 def _between(
-    heard: Sequence[Span], start_ms: int, limit_ms: int, number: int, *, to_the_end: bool
+    heard: Sequence[Span], start_ms: int, limit_ms: int, number: int, due_ms: int, *, to_the_end: bool
 ) -> list[Silence]:
     found: list[Silence] = []
-    at_ms = start_ms
+    at_ms, heard_ms = start_ms, 0
     for index, (began, ended) in enumerate(heard):
         if began > at_ms:
-            found.append(Silence(at_ms, began, "speech" if index else "answer", number))
+            finished = bool(index) and due_ms > 0 and heard_ms >= CUT_SHARE * due_ms
+            found.append(Silence(at_ms, began, "speech" if index else "answer", number, finished))
         at_ms = ended
+        heard_ms += ended - began
     if to_the_end and limit_ms > at_ms:
         found.append(Silence(at_ms, limit_ms, "speech" if heard else "answer", number))
     return found

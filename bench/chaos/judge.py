@@ -115,6 +115,8 @@ def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> N
             for number, fault in enumerate(faults)
             if fault.at_ms < silence.ended_ms and silence.began_ms - fault.at_ms < AFTERMATH_MS
         ]
+        if before and silence.finished:
+            gap_ms = min(gap_ms, max(0, silence.ended_ms - faults[before[-1]].at_ms))
         if before and gap_ms > longest[before[-1]].ms:
             fault = faults[before[-1]]
             near = [faults[n] for n in before if silence.began_ms - faults[n].at_ms < AT_ONCE_MS]

@@ -53,7 +53,7 @@ def said(*numbers: int) -> list[str]:
     return [line_text(number, tool=False) for number in numbers]
 
 
-def talk(answer_at_ms: int = 8_000, **more: tuple[Injected, ...]) -> Recorded:
+def talk(answer_at_ms: int = 8_000, *extra: tuple[str, int, bytes], **more: tuple[Injected, ...]) -> Recorded:
     caller = tones(said(ONE)[0], "caller")
     return recorded(
         ("agent", 1_000, tones("Hello, this is Example. How can I help you?", "agent")),
@@ -61,6 +61,7 @@ def talk(answer_at_ms: int = 8_000, **more: tuple[Injected, ...]) -> Recorded:
         ("agent", answer_at_ms, tones(answer_text(ONE, tool=False), "agent")),
         ("caller", 16_000, caller),
         ("agent", 19_500, tones(answer_text(TWO, tool=False), "agent")),
+        *extra,
         **more,
     )
 
@@ -123,3 +124,13 @@ def test_a_call_that_its_caller_did_not_end_is_lost() -> None:
 def test_how_long_an_answer_can_be_heard_is_known() -> None:
     text = answer_text(ONE, tool=False)
     assert 0.6 * len(tones(text)) / 8 < heard_ms(text) <= len(tones(text)) / 8
+
+
+def test_after_a_finished_answer_the_agent_is_due_from_the_fault_on() -> None:
+    """It had nothing left to say until then."""
+    call = talk(
+        8_000, ("agent", 14_300, tones("Where were we?", "agent")), injected=(Injected(KILLED.name, 13_000),)
+    )
+    call.moments.append({"type": "stream ended", "at_ms": 13_150})
+    [gap] = verdict(call, ONE, TWO).gaps
+    assert 1_000 < gap.ms <= 1_300

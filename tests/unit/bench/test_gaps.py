@@ -80,3 +80,10 @@ def test_the_practice_voice_has_no_holes() -> None:
     caller = mulaw.silence(len(speech) // 8)
     inside = silences(*tracks(stereo_wav(caller, speech)))
     assert all(silence.ms <= 240 for silence in inside)
+
+
+def test_between_a_finished_answer_and_what_the_agent_says_later_nobody_was_due() -> None:
+    """Unless something happens in between, which only who knows of it can say."""
+    sounds = [(0, 900), (3000, 6000), (9000, 10_000)]
+    found = silences(*tracks(stereo_wav(track((1000, 2000)), track(*sounds))), answers_ms=[0, 3000])
+    assert [one.finished for one in found] == [False, True]
