@@ -112,6 +112,8 @@ def verdict(outcome: Outcome, summary: Summary) -> str:
         f"Silences that no fault explains: {len(summary.unexplained)}, "
         f"worst {max(summary.unexplained, default=0)} ms.",
     ]
+    missed = summary.missed()
+    lines.append(f"Targets missed: {'; '.join(missed)}." if missed else "Every target is met.")
     if outcome.skipped:
         lines.append(f"Not injected, as this system does not let us: {', '.join(outcome.skipped)}.")
     return "\n".join(lines)
