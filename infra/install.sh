@@ -57,7 +57,8 @@ install_compose() {
 	chmod +x /usr/local/bin/docker-compose
 }
 
-install_packages
+# What is installed is everybody's to read, unlike the settings.
+(umask 022 && install_packages)
 ask SITE_ADDRESS "The host name that leads to this server" voice.example.com
 ask OPENAI_API_KEY "OpenAI's API key" sk-...
 ask TWILIO_ACCOUNT_SID "Twilio's account SID" AC...

@@ -28,7 +28,8 @@ start_machine() {
 	# Its first process; what is mounted and started in there ends with it.
 	nsenter --net=/run/netns/callbridge-check unshare --mount --pid --uts --ipc --fork --kill-child sh -c "
 		mount --bind $root $root; mount -t proc proc $root/proc; mount --rbind /sys $root/sys; mount --rbind /dev $root/dev
-		mount -t tmpfs tmpfs $root/run; hostname voice; exec chroot $root sleep infinity" &
+		mount -t tmpfs tmpfs $root/run; hostname voice; mkdir $root/.old; cd $root && pivot_root . .old &&
+		exec chroot . sh -c 'umount -l /.old; exec sleep infinity'" &
 	outside=$!
 	until machine=$(pgrep -P "$outside" -x sleep); do sleep 0.1; done
 	mkdir -p "$root/opt/callbridge" "$root/opt/check/global.d" "$root/etc/docker"
@@ -131,7 +132,7 @@ empty_machine() {
 	began=$SECONDS
 	install_on_machine SITE_ADDRESS="$name" || {
 		tail -30 "$work/machine.log"
-		on_machine sh -c 'docker ps -a; docker logs --tail 20 callbridge-db-1; docker inspect --format "{{json .State.Health}}" callbridge-db-1' 2>&1
+		on_machine sh -c 'docker ps -a; docker logs --tail 20 callbridge-db-1; docker exec callbridge-db-1 sh -c "ls -la /tmp; id; pg_isready -h 127.0.0.1; pg_isready"; docker inspect --format "{{json .State.Health}}" callbridge-db-1' 2>&1
 		exit 1
 	}
 	grep -E "^ +(ok|wrong) " "$work/machine.log"
