@@ -359,6 +359,7 @@ class Call:
 
     def _tool_called(self, event: ToolCalled) -> None:
         self._talk.record("tool.called", name=event.name, tool_call_id=event.tool_call_id)
+        self._talk.caller.answered()
         if event.name == "send_dtmf" and self._presses_keys:
             self._agent_keys.called(event)
         elif event.name not in ("end_call", "transfer_call", "report_voicemail"):

@@ -49,7 +49,7 @@ class CallerWords:
             self._unheard[event.item_id] = _Unheard(event.audio_ms)
 
     def answered(self) -> None:
-        """The agent has begun to answer all that was said."""
+        """The agent has begun to speak or to act upon all that was said: it is not to do so twice."""
         for unheard in self._unheard.values():
             unheard.answered = True
 

@@ -28,7 +28,7 @@ class CallLimits(Struct, frozen=True):
     """Of audio, for a stream that was asked for again to count as well."""
     kept_waiting: float = 1.5
     """Of silence while the agent is due to speak; then a line from memory is said."""
-    still_waiting: float = 2.0
+    still_waiting: float = 1.5
     """Between such lines."""
     answer: float = 4.0
     """For the model to begin a response, or to go on with one that it has broken off; then it is asked again,

@@ -111,7 +111,9 @@ class AfterStream:
     async def document(self, call_id: str) -> str:
         call = await calls.by_id(self._database, call_id)
         if call is None or call.twilio_call_sid != self._form.call_sid:
-            return twiml.hang_up()
+            # Its row may be in the spool of a process that was killed.
+            there = self._form.call_status not in FINAL_STATUSES
+            return twiml.apologise(None) if call is None and there else twiml.hang_up()
         reason = None if call.ended_reason is None else EndReason(call.ended_reason)
         transfer = read_transfer(call.transfer)
         match decide(self._form.call_status, reason, ended=call.ended_at is not None, transfer=transfer):

@@ -270,6 +270,20 @@ def test_a_tool_that_returns_while_there_is_no_session_is_told_to_the_next_one()
     assert len([command for command in story.commands if isinstance(command, RunTool)]) == 1
 
 
+def test_a_tool_that_was_called_before_its_question_came_back_as_text_is_not_asked_for_again():
+    """Heard again, the question would be answered again."""
+    story = Story(tools=[EndCallTool(), LOOK_UP]).live()
+    story.caller_speaks("item_u")
+    story.model("response.created", response={"id": "resp_1"})
+    call_tool(story)
+    story.response_done()
+    lost(story)
+    story.said.clear()
+    session_back(story)
+    assert story.sent("input_audio_buffer.commit"), "it is told as sound that nobody answers"
+    assert instructions(story) == [], "the result is awaited"
+
+
 def call_tool(story: Story) -> None:
     story.model(
         "response.function_call_arguments.done",
