@@ -32,6 +32,8 @@ call is held. Acknowledged by its holder, if that is still there."""
 TAKE_OVER = "take_over"
 """`{"quiet"}`: the process that has the call is stopping, and any other one that has room is to have it.
 Nothing was cut where it was `quiet`."""
+BROKEN_OFF = "broken_off"
+"""The process that gave the call away was not quiet any more when it lost the media stream."""
 OVER = "over"
 """Twilio says that the call has ended. Acknowledged when all that the holder had to tell is written."""
 

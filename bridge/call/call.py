@@ -187,6 +187,8 @@ class Call:
                 self._model_closed(event)
             case events.DeadlinePassed():
                 self._deadline_passed()
+            case events.BrokenOff():
+                self._handover.broken_off()
             case events.ToolReturned():
                 self._tool_returned(event)
             case _ if self._gone is None:

@@ -42,6 +42,11 @@ class StreamEnded(Struct, frozen=True):
     silent: bool = False
 
 
+class BrokenOff(Struct, frozen=True):
+    """The process that gave this call away was still hearing the caller, or was to speak, when its media
+    stream ended: that is lost."""
+
+
 class StreamOffered(Struct, frozen=True):
     """Twilio has asked what comes next, and was told to open another media stream."""
 
@@ -138,6 +143,7 @@ Event = (
     | DtmfReceived
     | StreamEnded
     | StreamOffered
+    | BrokenOff
     | ModelOpened
     | ModelSaid
     | ModelClosed

@@ -120,6 +120,11 @@ class Handover:
             self._model.send(engine.speak(None, purpose="answer"))
         talk.cut_short = self._after_a_break = False
 
+    def broken_off(self) -> None:
+        """Something was lost on the way here: the agent speaks up."""
+        self._after_a_break = True
+        self.speak_if_due()
+
     def stream_back(self) -> None:
         """The caller is on the line, for the first time or again."""
         self._model.send(self._model.engine.stream_started())

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.ending import EndReason
-from bridge.call.events import MachineDetected, SayRequested, TransferRequested
+from bridge.call.events import BrokenOff, Event, MachineDetected, SayRequested, TransferRequested
 from bridge.runtime.moves import Moves
 from database import call_commands
 from database.models import CallCommand
@@ -36,7 +36,7 @@ class Holder(Protocol):
     def holds(self, call_id: str) -> bool: ...
     def held_lately(self) -> Collection[str]: ...
     def hang_up(self, call_id: str, reason: EndReason) -> bool: ...
-    def take(self, call_id: str, event: TransferRequested | SayRequested | MachineDetected) -> bool: ...
+    def take(self, call_id: str, event: Event) -> bool: ...
     def answered(self, call_id: str, at: dt.datetime) -> bool: ...
     def let_go(self, call_id: str, attach_number: int) -> bool: ...
     async def over(self, call_id: str, timeout_s: float = 3.0) -> bool: ...
@@ -134,6 +134,8 @@ class CommandIntake:
                 self._holder.take(call_id, TransferRequested(str(data["destination"])))
             case call_commands.SAY:
                 self._holder.take(call_id, msgspec.convert(data, SayRequested))
+            case call_commands.BROKEN_OFF:
+                self._holder.take(call_id, BrokenOff())
             case call_commands.MACHINE_DETECTED:
                 self._holder.take(call_id, MachineDetected(str(data["answered_by"])))
             case _:

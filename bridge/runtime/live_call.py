@@ -37,20 +37,16 @@ from bridge.call.events import (
     DtmfReceived,
     Event,
     HangUpRequested,
-    MachineDetected,
     MarkReturned,
     ModelClosed,
     ModelOpened,
     ModelSaid,
     ModelUnreachable,
     Prepared,
-    SayRequested,
     StreamEnded,
     StreamOffered,
     StreamStarted,
     ToolReturned,
-    TransferChecked,
-    TransferRequested,
 )
 from bridge.runtime.counters import Counters
 from bridge.runtime.deeds import Deeds, have_done
@@ -58,6 +54,9 @@ from bridge.runtime.entries import entry_of
 from bridge.runtime.legs import Leg, StreamLeg
 from bridge.wire import twilio
 from database.journal import Entry
+
+REPLACED_SECONDS = 5.0
+"""After a media stream was asked for by REST, `stop` on another one is no hang-up."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +91,8 @@ class LiveCall:
         self.answered_at: dt.datetime | None = None
         self.attach_number = attach_number
         """Of the media stream that is here, or of the last one before the one to come."""
+        self.replaced_at: float | None = None
+        """When Twilio was last told by REST to open another media stream: one that is here gets `stop`."""
         self.leaving = False
         """Another process takes the call over: a `stop` is no hang-up."""
         self.phone: StreamLeg | None = None
@@ -195,7 +196,12 @@ class LiveCall:
         self._counters.agent_frames_dropped += phone.dropped
         self._counters.phone_messages_malformed += phone.malformed
         if not self.leaving:
-            self._handle(StreamEnded(stopped=self._stopped, silent=phone.silent))
+            replaced = (
+                self.replaced_at is not None and self._loop.time() - self.replaced_at < REPLACED_SECONDS
+            )
+            self._handle(StreamEnded(stopped=self._stopped and not replaced, silent=phone.silent))
+            if self._stopped and replaced:
+                self._handle(StreamOffered())
 
     # What the model says.
 
@@ -244,7 +250,7 @@ class LiveCall:
     def hang_up(self, reason: EndReason) -> None:
         self._handle(HangUpRequested(reason))
 
-    def take(self, event: TransferRequested | TransferChecked | SayRequested | MachineDetected) -> None:
+    def take(self, event: Event) -> None:
         """What somebody else knows, or wants of the call."""
         self._handle(event)
 

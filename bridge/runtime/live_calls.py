@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.call.agent import AgentSnapshot
 from bridge.call.commands import CheckTransfer, EndCall, OpenModel, RunTool
 from bridge.call.ending import EndReason
-from bridge.call.events import MachineDetected, SayRequested, TransferChecked, TransferRequested
+from bridge.call.events import Event, TransferChecked
 from bridge.call.past import Past
 from bridge.call.tools import FunctionTool
 from bridge.runtime.command_intake import CommandIntake
@@ -135,8 +135,11 @@ class LiveCalls:
     async def _leave(self, held: Held) -> None:
         if await self._moves.give_away(held, self.journal):
             self.counters.calls_moved += 1
+            quiet = held.live.quiet
             self._discard(held)
             held.live.close_legs()
+            if not quiet:
+                await self._moves.broken_off(held.row_id)
         elif held.row_id in self._held:
             held.live.hang_up(EndReason.DRAINING)
 
@@ -279,7 +282,7 @@ class LiveCalls:
         held.live.hang_up(reason)
         return True
 
-    def take(self, call_id: str, event: TransferRequested | SayRequested | MachineDetected) -> bool:
+    def take(self, call_id: str, event: Event) -> bool:
         """What somebody else knows, or wants of the call. False: not held here."""
         held = self._held.get(call_id)
         if held is None:
@@ -355,6 +358,7 @@ class LiveCalls:
         """Where this does not work, Twilio may still ask by itself; the call waits for a stream so long."""
         self.counters.streams_moved += 1
         try:
+            held.live.replaced_at = asyncio.get_running_loop().time()
             if not await self._streams.move(held.row_id, held.row):
                 held.live.hang_up(EndReason.STREAM_LOST)
         except (TwilioRefused, TwilioUnreachable, OSError, TimeoutError, SQLAlchemyError) as error:

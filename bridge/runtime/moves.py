@@ -87,6 +87,11 @@ class Moves:
         live.leaving = False
         return False
 
+    async def broken_off(self, call_id: str) -> None:
+        """Whoever has the call now is to know that something was being said when it was given away."""
+        with contextlib.suppress(OSError, TimeoutError, SQLAlchemyError):
+            await call_commands.tell(self._database, call_id, call_commands.BROKEN_OFF, {})
+
     async def take(self, call_id: str, *, quiet: bool) -> None:
         """Another process gives the call away, and this one has said that it takes it."""
         try:

@@ -8,7 +8,14 @@ import pytest
 
 from bridge.call.commands import MoveStream, Record, SaveLine
 from bridge.call.ending import EndReason
-from bridge.call.events import DtmfReceived, ModelOpened, StreamEnded, StreamOffered, StreamStarted
+from bridge.call.events import (
+    BrokenOff,
+    DtmfReceived,
+    ModelOpened,
+    StreamEnded,
+    StreamOffered,
+    StreamStarted,
+)
 from bridge.runtime.live_calls import LiveCalls
 from database import holding
 from database.session import Database
@@ -203,3 +210,30 @@ async def test_a_call_of_which_twilio_did_not_notice_that_its_process_died_is_ad
         assert row.holder == restarted.live_calls.holder.name
         assert await holding.held_by_predecessors(database, restarted.live_calls.holder) == []
         await restarted.stop()
+
+
+async def test_a_stream_that_is_replaced_by_rest_is_no_hang_up(door: Door) -> None:
+    """Twilio's own request had been faster: the stream it brought is stopped by ours."""
+    door.prepare = lambda call: call.answers.update({DtmfReceived: [MoveStream()]})  # type: ignore[method-assign]
+    async with door.stream(await door.ring()) as socket:
+        await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
+        await socket.send(KEY_PRESSED)
+        await door.twilio.until(lambda: bool(door.twilio.redirected))
+        await socket.send(STOP)
+    await door.calls[0].until(lambda: door.calls[0].happened(StreamOffered))
+    assert StreamEnded(stopped=False) in door.calls[0].events
+
+
+async def test_what_a_caller_was_saying_while_the_call_moved_is_asked_for(door: Door, other: Door) -> None:
+    answer = await door.ring()
+    async with door.stream(answer) as socket:
+        await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
+
+        async def stops() -> None:
+            door.calls[0].quiet = False
+            await socket.send(STOP)
+            await socket.close()
+
+        other.twilio.then = stops
+        await door.live_calls.drain()
+        await other.calls[0].until(lambda: other.calls[0].happened(BrokenOff))
