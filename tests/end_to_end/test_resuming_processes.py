@@ -41,22 +41,27 @@ async def two_lines(
     return caller, call
 
 
-async def kept(stage: Stage, recorded: Recorded) -> tuple[str, list[tuple[str, str]]]:
-    """How the call ended, and its transcript, once both are written down."""
+async def kept(stage: Stage, recorded: Recorded, *, at_least: int = 0) -> tuple[str, list[tuple[str, str]]]:
+    """How the call ended, and its transcript, once both are written down: what was kept on the disk is when its
+    turn comes."""
     async with asyncio.timeout(20):
         while True:
             page = await stage.api("GET", "calls?limit=100")
             [row] = [row for row in page["items"] if row["twilio_call_sid"] == recorded.sid]
-            if row["ended_reason"] is not None and row["status"] == "completed":
-                break
+            lines = await transcript(stage, row["id"])
+            if row["ended_reason"] is not None and row["status"] == "completed" and len(lines) >= at_least:
+                return row["ended_reason"], lines
             await asyncio.sleep(0.2)
-    lines = await stage.api("GET", f"calls/{row['id']}/transcript")
-    return row["ended_reason"], [(line["role"], line["text"]) for line in lines["items"]]
+
+
+async def transcript(stage: Stage, call_id: str) -> list[tuple[str, str]]:
+    lines = await stage.api("GET", f"calls/{call_id}/transcript")
+    return [(line["role"], line["text"]) for line in lines["items"]]
 
 
 async def survived(stage: Stage, recorded: Recorded) -> list[tuple[str, str]]:
     """Its caller hung up, with both lines answered and each in the transcript once."""
-    reason, lines = await kept(stage, recorded)
+    reason, lines = await kept(stage, recorded, at_least=5)
     assert (reason, recorded.all("ended")[0]["by"]) == ("caller_hung_up", "caller")
     said = [text for role, text in lines if role == "caller"]
     numbers = [line_number(recorded.planned.number, line) for line in range(2)]
