@@ -42,8 +42,7 @@ async def two_lines(
 
 
 async def kept(stage: Stage, recorded: Recorded, *, at_least: int = 0) -> tuple[str, list[tuple[str, str]]]:
-    """How the call ended, and its transcript, once both are written down: what was kept on the disk is when its
-    turn comes."""
+    """How the call ended, and its transcript: what was kept on the disk is written when its turn comes."""
     async with asyncio.timeout(20):
         while True:
             page = await stage.api("GET", "calls?limit=100")
