@@ -51,6 +51,7 @@ class Practice:
             "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
             "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
             "TWILIO_API_BASE_URL": self.sim.url,
+            "API_REQUESTS_PER_MINUTE": "0",
             "LOG_LEVEL": "warning",
             "LOG_FORMAT": "console",
             **self._environ,
@@ -102,7 +103,8 @@ class Practice:
             query = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
             page = (await self.api.get("/v1/calls", params=query)).raise_for_status().json()
             for call in page["items"]:
-                lines = (await self.api.get(f"/v1/calls/{call['id']}/transcript")).json()["items"]
+                answer = await self.api.get(f"/v1/calls/{call['id']}/transcript")
+                lines = answer.raise_for_status().json()["items"]
                 found[call["twilio_call_sid"]] = [(line["role"], line["text"]) for line in lines]
             cursor = page["next_cursor"]
             if cursor is None:
