@@ -21,6 +21,7 @@ from bridge.call.engine import (
     CallerStartedSpeaking,
     CallerStoppedSpeaking,
     Engine,
+    ItemText,
     ModelEvent,
     RemoteToolCalled,
     RemoteToolReturned,
@@ -60,8 +61,6 @@ class Call:
         chance: Callable[[], float] = lambda: 0.5,
     ) -> None:
         """`past`: another process had the call until now. `chance`: a number from 0 to 1, for jitter."""
-        self.deadline: float | None = None
-        """Monotonic seconds at which `DeadlinePassed` is due; None: nothing is waited for."""
         self.ended = False
         self.first_audio_pending = False
         """Frames just returned begin a response: call `first_audio_written` once they are out."""
@@ -76,6 +75,10 @@ class Call:
         self._clock = CallClock()
         self._model = Sessions(new_engine, self._clock, self._out, limits, chance)
         self._line = CallerLine(self._model.engine)
+        self.caller_audio: Callable[[str], str | None] = self._line.frame
+        """Takes a frame of the media socket. Returns what to send to the model ('' for nothing: it is kept
+        until the session is ready, or came too late), or None when the frame is no caller audio and is to be
+        decoded and handled."""
         had = past or Past()
         self._talk = Conversation(
             agent.config, self._model, self._line, self._clock, self._out, agent.prices, had
@@ -112,9 +115,18 @@ class Call:
         self._works_at: float | None = None
         self._streams = 0 if past is None else 1
         self._presses_keys = any(isinstance(tool, SendDtmfTool) for tool in agent.config.tools)
+        self._deadline: float | None = None
+        self._deadline_known = False
         self.closing: Closing | None = None
         self._gone: tuple[EndReason, float] | None = None
         """The caller has left; until then the transcription of their last words is waited for."""
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic seconds at which `DeadlinePassed` is due; None: nothing is waited for."""
+        if not self._deadline_known:
+            self._deadline, self._deadline_known = self._next_deadline(), True
+        return self._deadline
 
     @property
     def quiet(self) -> bool:
@@ -123,12 +135,6 @@ class Call:
         return self._talk.quiet and not busy
 
     # Audio, many times a second
-
-    def caller_audio(self, text: str) -> str | None:
-        """A frame of the media socket. Returns what to send to the model ('' for nothing: it is kept until
-        the session is ready, or came too late), or None when the frame is no caller audio and is to be
-        decoded and handled."""
-        return self._line.frame(text)
 
     def agent_audio(self, text: str, now: float) -> list[str] | None:
         """A frame of the socket of the session that has the call. Returns the frames for the phone (possibly
@@ -157,7 +163,9 @@ class Call:
         """Takes in what happened; returns what is to be done, in order."""
         if not self.ended:
             self._clock.now = now
-            self._take_in(event)
+            if not self._take_in(event):
+                return []
+        self._deadline_known = False
         if not self.ended:
             self._talk.take_stock()
             self._agent_keys.take_stock()
@@ -169,7 +177,6 @@ class Call:
             self._clock.now = now
             self._tool_returned(event)
             self._talk.take_stock()
-        self.deadline = self._next_deadline()
         return self._take_out()
 
     def _take_out(self) -> list[Command]:
@@ -177,12 +184,14 @@ class Call:
         self._out.clear()
         return out
 
-    def _take_in(self, event: Event) -> None:
+    def _take_in(self, event: Event) -> bool:
+        """False: nothing follows from it, as from most of what comes while the agent speaks."""
         match event:
             case events.ModelSaid():
-                self._model_said(event)
+                return self._model_said(event)
             case events.MarkReturned():
-                self._talk.mark_returned(event.name)
+                told = self._talk.mark_returned(event.name)
+                return told or self.closing is not None or self._waiting.says_nothing
             case events.ModelClosed():
                 self._model_closed(event)
             case events.DeadlinePassed():
@@ -196,6 +205,7 @@ class Call:
                 self._diversions.take_in(event)
             case _:
                 pass
+        return True
 
     def _take_in_from_outside(self, event: Event) -> None:
         """What happens to a call that somebody is on, or is about to be."""
@@ -285,15 +295,20 @@ class Call:
 
     # What the model says
 
-    def _model_said(self, event: events.ModelSaid) -> None:
+    def _model_said(self, event: events.ModelSaid) -> bool:
+        """False: nothing follows from it."""
         session = self._model.numbered(event.session)
         if session is None:
-            return
+            return False
         happened, frames = session.engine.received(event.text)
+        if len(happened) == 1 and isinstance(words := happened[0], ItemText) and not words.final:
+            if session is self._model.current:
+                self._talk.take_in(words)
+            return self._waiting.says_nothing
         self._model.send_to(session, frames)
         for said in happened:
             if self.ended:
-                return
+                break
             if isinstance(said, SessionReady):
                 self._handover.ready(session)
                 self._diversions.session_ready()
@@ -301,6 +316,7 @@ class Call:
                 self._session_failed(session, said)
             elif session is self._model.current:
                 self._model_event(said)
+        return bool(happened or frames)
 
     def _model_event(self, event: ModelEvent) -> None:
         talk = self._talk

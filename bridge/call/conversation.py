@@ -369,11 +369,11 @@ class Conversation:
 
     # What was heard
 
-    def mark_returned(self, name: str) -> None:
+    def mark_returned(self, name: str) -> bool:
+        """False: nothing follows from it."""
         settled = self._speaking.playback.mark_returned(name, self._line.stream_ms)
         if settled is None:
-            self._note_progress()
-            return
+            return self._note_progress()
         if settled.cleared:
             self.clear_until = None
         elif not self.caller.speaking:
@@ -381,18 +381,20 @@ class Conversation:
             if self.response is not None:
                 self.due()
         self._count(settled)
+        return True
 
-    def _note_progress(self) -> None:
-        """How much was heard of what is being said, in case that nobody can say it later."""
+    def _note_progress(self) -> bool:
+        """How much was heard of what is being said, in case that nobody can say it later. False: it need not
+        be noted yet."""
         if self._clock.now - self._noted_at < NOTED_SECONDS:
-            return
+            return False
         self._noted_at = self._clock.now
         pieces = [
             piece for piece in self._speaking.playback.heard_so_far(self._line.stream_ms) if piece.heard_ms
         ]
         item = self._speaking.items.get(pieces[-1].item_id) if pieces else None
         if item is None or item.cut or item.item_id in self._canned:
-            return
+            return True
         if pieces[-1].started_ms is not None:
             began_ms = self._clock.stream_offset_ms(pieces[-1].started_ms)
             self._transcript.agent_started(item.item_id, began_ms)
@@ -401,6 +403,7 @@ class Conversation:
         line = self._transcript.so_far(item.item_id, words, heard_ms)
         if line is not None:
             self._out.append(line)
+        return True
 
     def clear_took_effect(self) -> None:
         """Or must be taken to have: Twilio does not answer."""

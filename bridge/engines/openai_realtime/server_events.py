@@ -208,13 +208,22 @@ _decoder = msgspec.json.Decoder(ServerEvent)
 _READ = frozenset(str(event.__struct_config__.tag) for event in ServerEvent.__args__)
 
 
-def decode(text: str | bytes) -> ServerEvent | str | None:
+def decode(text: str) -> ServerEvent | str | None:
     """A known event; the `type` of one that is not read; None for what is no event at all."""
     try:
-        kind = _head.decode(text).type
+        kind = _kind(text) or _head.decode(text).type
         return _decoder.decode(text) if kind in _READ else kind
     except (msgspec.DecodeError, UnicodeError):
         return None
+
+
+_TYPE = '{"type":"'
+
+
+def _kind(text: str) -> str:
+    """The `type` of a frame where it comes first, as OpenAI writes it; empty otherwise."""
+    start = len(_TYPE)
+    return text[start : text.find('"', start)] if text.startswith(_TYPE) else ""
 
 
 _DELTA = '{"type":"response.output_audio.delta"'
