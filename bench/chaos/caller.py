@@ -48,6 +48,8 @@ class Recorded(Struct, kw_only=True):
     wav: bytes = b""
     sessions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     injected: list[Injected] = field(default_factory=list[Injected])
+    began_s: float = 0.0
+    """When it was placed, in monotonic seconds."""
 
     @property
     def caller(self) -> str:
@@ -68,6 +70,10 @@ class Recorded(Struct, kw_only=True):
         """Since the call began."""
         return next((int(moment["at_ms"]) for moment in self.all("answered")), None)
 
+    def since_answer_ms(self, at_s: float) -> int:
+        """Of a moment in monotonic seconds."""
+        return round((at_s - self.began_s) * 1000) - (self.answered_ms or 0)
+
 
 class Caller:
     """Places one call and sees it through."""
@@ -77,7 +83,6 @@ class Caller:
         self._stage = stage
         self._silence_ms = silence_ms
         self._loop = asyncio.get_running_loop()
-        self._began = 0.0
         self._deeds: set[asyncio.Task[None]] = set()
         self._spoken = 0
         self._told = asyncio.Event()
@@ -85,8 +90,8 @@ class Caller:
     @property
     def now_ms(self) -> int | None:
         """Since the call was answered; None: it was not."""
-        answered_ms = self.recorded.answered_ms
-        return None if answered_ms is None else round((self._loop.time() - self._began) * 1000) - answered_ms
+        recorded = self.recorded
+        return None if recorded.answered_ms is None else recorded.since_answer_ms(self._loop.time())
 
     async def run(self) -> Recorded:
         recorded, stage = self.recorded, self._stage
@@ -98,7 +103,7 @@ class Caller:
         placed = await stage.desk(
             "POST", "calls", **asked, silence_ms=self._silence_ms, patience_ms=PATIENCE_MS
         )
-        recorded.sid, self._began = placed["call_sid"], self._loop.time()
+        recorded.sid, recorded.began_s = placed["call_sid"], self._loop.time()
         async with asyncio.timeout(RECORDED_LIMIT_S):
             await self._follow()
         for deed in self._deeds:

@@ -19,8 +19,8 @@ AFTERMATH_MS = 15_000
 """A silence that begins later is not laid to a fault."""
 LINE_MS = 2_500
 """No line of a caller takes longer to say."""
-DURABLE_MS = 2_500
-"""After a caller's line its words are final and written down: turn detection, transcription, and a second."""
+DURABLE_MS = 1_000
+"""After the words of a caller's line were told to the server they are written down."""
 _NUMBER = re.compile(r"\bLine (\d+)")
 TWO_AT_ONCE = "two of these at once"
 AT_ONCE_MS = 4_000
@@ -138,21 +138,24 @@ def _affected(recorded: Recorded, fault: Injected) -> bool:
 def _count_lines(recorded: Recorded, kept: Kept, verdict: Verdict) -> None:
     """A line that was heard in two halves, by two sessions, was heard twice."""
     heard: Counter[int] = Counter()
-    told: Counter[int] = Counter()
+    told: dict[int, list[int]] = {}
     for session in recorded.sessions:
         heard.update(_numbers(session["heard"]))
-        told.update(_numbers(session["transcribed"]))
+        for text, at_s in session["transcribed"]:
+            for number in _numbers([text]):
+                told.setdefault(number, []).append(recorded.since_answer_ms(at_s))
     written = Counter(_numbers(text for role, text in kept if role == "caller"))
     spoken_ms = [moment["call_ms"] for moment in recorded.all("caller stopped speaking")]
     kills_ms = [fault.at_ms for fault in recorded.injected if fault.kind == KILLED.name]
     for line, ended_ms in zip(range(len(recorded.planned.tools)), spoken_ms, strict=False):
         number = line_number(recorded.planned.number, line)
-        fresh = any(-200 < kill_ms - ended_ms < DURABLE_MS for kill_ms in kills_ms)
+        told_ms = told.get(number, [])
+        fresh = any(-200 < kill_ms - min(told_ms) < DURABLE_MS for kill_ms in kills_ms if told_ms)
         if not heard[number] and _phone_was_struck(recorded, ended_ms):
             verdict.lines_unheard.append(number)
-        elif not heard[number] or (told[number] and not written[number] and not fresh):
+        elif not heard[number] or (told_ms and not written[number] and not fresh):
             verdict.lines_lost.append(number)
-        if written[number] > max(1, told[number]):
+        if written[number] > max(1, len(told_ms)):
             verdict.lines_doubled.append(number)
 
 

@@ -32,7 +32,8 @@ class Outcome(Struct, kw_only=True):
     """How often each kind of fault was injected; those of everybody count once."""
     ordinary: Ordinary
     tools_run: int
-    tools_run_twice: int
+    tools_run_twice: list[int]
+    """The lines that led to it."""
     skipped: list[str] = field(default_factory=list[str])
     """What this system did not allow."""
 
@@ -133,7 +134,7 @@ class Run:
             timing=await self._stage.desk("GET", "timing"),
             ordinary=ordinary,
             tools_run=sum(self._stage.tool.runs.values()),
-            tools_run_twice=sum(times > 1 for times in self._stage.tool.runs.values()),
+            tools_run_twice=[line for line, times in self._stage.tool.runs.items() if times > 1],
             skipped=sorted(self._skipped),
             deeds=self._deeds,
         )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.chaos.caller import Recorded
+from bench.chaos.caller import Recorded, line_number
 from bench.chaos.judge import TWO_AT_ONCE
 from bench.chaos.plan import BLACK_HOLES, EVERYTHING, KINDS
 from bench.chaos.run import Outcome
@@ -45,7 +45,7 @@ class Summary:
         self.lines_lost = sum(len(verdict.lines_lost) for verdict in verdicts)
         self.lines_doubled = sum(len(verdict.lines_doubled) for verdict in verdicts)
         self.lines_unheard = sum(len(verdict.lines_unheard) for verdict in verdicts)
-        self.tools_run_twice = outcome.tools_run_twice
+        self.tools_run_twice = len(outcome.tools_run_twice)
         self.tools_run = outcome.tools_run
 
     def missed(self) -> list[str]:
@@ -126,6 +126,9 @@ def troubles(outcome: Outcome) -> list[str]:
         if one.lost:
             since_ms = int((recorded.moments or [{"at_ms": 0}])[-1]["at_ms"]) - 3 * CONTEXT_MS
             found[f"lost ({recorded.caller}): {one.lost}; {story(recorded, since_ms)}"] += 1
+        mine = range(line_number(recorded.planned.number, 0), line_number(recorded.planned.number + 1, 0))
+        for number in (line for line in outcome.tools_run_twice if line in mine):
+            found[f"the tool of line {number} ran twice; {story(recorded)}"] += 1
         found.update(f"line {number} is not in the transcript" for number in one.lines_lost)
         found.update(f"line {number} is in the transcript twice" for number in one.lines_doubled)
         for gap in one.gaps:

@@ -279,7 +279,7 @@ class Call:
             self._out.append(MoveStream())
         else:
             self._move_at = self._clock.now + self._limits.stream_asked
-        if self._talk.stream_lost():
+        if self._talk.stream_lost(dead_for=self._limits.stream_dead if event.silent else 0.0):
             self._model.send(self._model.engine.stop_speaking())
             self._talk.take_stock()  # the model must know what was heard before it goes on from there
             self._handover.speak_if_due()
@@ -467,7 +467,7 @@ class Call:
 
     def _answer_overdue(self) -> None:
         self._talk.record("model.error", code="no_answer", message="The model has not begun to speak.")
-        self._talk.wait_anew()
+        self._waiting.ask_again()
         self._model.send(self._model.engine.stop_speaking())
         self._try_again(SessionFailed(False, "no_answer", "The model does not answer."))
 

@@ -56,7 +56,9 @@ class Conversation:
         self.spoke_last = False
         """The agent has said something since the caller last did."""
         self.quiet_since: float | None = None
-        """Since when nobody has said anything; None: not known yet."""
+        """Since when nobody has said anything, and nothing else has happened; None: not known yet."""
+        self.silence_since: float | None = None
+        """Since when the caller has heard nothing, and said nothing; None: not known yet."""
         self.clear_until: float | None = None
         """By when Twilio must have said that a `clear` took effect."""
         self.due_since: float | None = None
@@ -142,6 +144,8 @@ class Conversation:
     def stream_started(self, stream_sid: str) -> bool:
         """The phone is there: what the agent has said already goes out. True: it has."""
         self.quiet_since = self._clock.now
+        if self.silence_since is None:
+            self.silence_since = self._clock.now
         self._line.new_stream()
         frames = self._speaking.stream_started(stream_sid)
         self._out.extend(SendToPhone(frame) for frame in frames)
@@ -227,10 +231,6 @@ class Conversation:
         if not more_to_come:
             self.due_since = None
 
-    def wait_anew(self) -> None:
-        """It is still for the agent to speak; the waiting is counted from now."""
-        self.due_since = self._clock.now
-
     def silence_cut(self) -> None:
         """What is being played cannot be heard: away with it."""
         self.silent_ms = 0
@@ -265,14 +265,18 @@ class Conversation:
                 )
         return words
 
-    def stream_lost(self) -> bool:
-        """The media socket is gone, with what Twilio had not played. True: the agent was cut."""
+    def stream_lost(self, *, dead_for: float) -> bool:
+        """The media socket is gone, with what Twilio had not played. True: the agent was cut. `dead_for`:
+        seconds that nothing has gone through it before."""
+        self.silence_since = self._clock.now - dead_for
         cut = self._speaking.playing or (self.response is not None and self._voiced)
         self.cut_unheard()
         self._speaking.stream_lost()
         self._line.connected = False
         self.clear_until = None
         self.cut_short = self.cut_short or cut
+        if cut and self.due_since is None:
+            self.due_since = self.silence_since
         return cut
 
     # The caller speaks
@@ -313,7 +317,7 @@ class Conversation:
     def _caller_stopped(self, event: CallerStoppedSpeaking) -> None:
         now = self._clock.now
         self.spoke_last = False
-        self.quiet_since = now
+        self.quiet_since = self.silence_since = now
         self.due()
         ended_at = now - max(0, self._line.sent_ms - event.audio_ms) / 1000
         self._turns.caller_stopped(ended_at=ended_at, noticed_at=now, estimated=event.estimated)
@@ -377,7 +381,7 @@ class Conversation:
         if settled.cleared:
             self.clear_until = None
         elif not self.caller.speaking:
-            self.quiet_since = self._clock.now
+            self.quiet_since = self.silence_since = self._clock.now
             if self.response is not None:
                 self.due()
         self._count(settled)

@@ -24,6 +24,8 @@ class CallLimits(Struct, frozen=True):
     """For Twilio to ask what comes after a media stream that was lost; then it is told by REST."""
     stream_back: float = 15.0
     """Without a media stream: as long as Twilio waits for an answer."""
+    stream_dead: float = 2.0
+    """That nothing went through a media stream before it was given up as dead, about."""
     stream_works: float = 2.0
     """Of audio, for a stream that was asked for again to count as well."""
     kept_waiting: float = 1.5

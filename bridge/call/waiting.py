@@ -33,6 +33,8 @@ class Waiting:
         self._limits = limits
         self._said_for: float | None = None
         """The moment since which the agent was due when a line was said last."""
+        self._asked_again_at = 0.0
+        """When a model that said nothing was asked once more."""
 
     def line_due_at(self) -> float | None:
         """When silence has lasted so long that a line from memory is to be said."""
@@ -41,7 +43,7 @@ class Waiting:
             return None
         if self._tools.any_unfilled and self._model.ready:
             return None
-        since = max(talk.due_since, talk.quiet_since or 0.0, self._tools.filler_asked_at or 0.0)
+        since = max(talk.due_since, talk.silence_since or 0.0, self._tools.filler_asked_at or 0.0)
         said = self._said_for == talk.due_since
         return since + (self._limits.still_waiting if said else self._limits.kept_waiting)
 
@@ -58,6 +60,10 @@ class Waiting:
 
     # Watchdogs
 
+    def ask_again(self) -> None:
+        """Our patience with the model begins anew, the caller's does not."""
+        self._asked_again_at = self._clock.now
+
     def answer_due_by(self) -> float | None:
         """When a model that says nothing is taken to be stuck."""
         due_since = self._talk.due_since
@@ -69,7 +75,7 @@ class Waiting:
         ):
             return None
         patience = self._limits.thinking if self._talk.thinking else self._limits.answer
-        return max(due_since, self._tools.filler_asked_at or 0.0) + patience
+        return max(due_since, self._tools.filler_asked_at or 0.0, self._asked_again_at) + patience
 
     def response_done_by(self) -> float | None:
         """When a response is taken to be endless."""

@@ -32,8 +32,8 @@ class SessionRecord:
     """While the session is open."""
     errors: list[Json] = field(default_factory=list[Json])
     """The `error` events sent, their inner object."""
-    transcribed: list[str] = field(default_factory=list[str])
-    """What the client was told that the caller said."""
+    transcribed: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+    """What the client was told that the caller said, and when, in monotonic seconds."""
     instructions: str = ""
     """The latest."""
     appended_ms: int = 0

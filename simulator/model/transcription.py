@@ -29,8 +29,8 @@ class Transcriptions:
         self._timing = timing
         self._outlet = outlet
         self._pending: list[_Pending] = []
-        self.told: list[str] = []
-        """The texts that the client was told."""
+        self.told: list[tuple[str, float]] = []
+        """The texts that the client was told, and when."""
 
     def begin(self, item: Item, model: str, now: float) -> None:
         """A turn was committed in a session that wants transcriptions."""
@@ -55,7 +55,7 @@ class Transcriptions:
         due = [pending for pending in self._ready(responding=responding) if pending.due <= now]
         for pending in reversed(due) if self._outlet.behaviour.transcription == "swapped" else due:
             self._pending.remove(pending)
-            self._send(pending)
+            self._send(pending, now)
 
     def _ready(self, *, responding: bool) -> list[_Pending]:
         mode = self._outlet.behaviour.transcription
@@ -63,7 +63,7 @@ class Transcriptions:
         held = (mode == "late" and responding) or (mode == "swapped" and len(ready) % 2)
         return [] if held else ready
 
-    def _send(self, pending: _Pending) -> None:
+    def _send(self, pending: _Pending, now: float) -> None:
         place = {"item_id": pending.item.id, "content_index": 0}
         if self._outlet.behaviour.transcription == "failed":
             error = {
@@ -79,7 +79,7 @@ class Transcriptions:
         for piece in pieces:
             self._outlet.emit(f"{_PREFIX}.delta", **place, delta=piece)
         pending.item.wire["content"][0]["transcript"] = text
-        self.told.append(text)
+        self.told.append((text, now))
         self._outlet.emit(f"{_PREFIX}.completed", **place, transcript=text, usage=_usage(pending.item, text))
 
 

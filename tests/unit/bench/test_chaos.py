@@ -44,13 +44,17 @@ def recorded(*sounds: tuple[str, int, bytes], injected: tuple[Injected, ...] = (
         sid="CA1",
         moments=moments,
         wav=stereo_wav(bytes(sides["caller"]), bytes(sides["agent"])),
-        sessions=[{"heard": said(ONE, TWO), "transcribed": said(ONE, TWO)}],
+        sessions=[{"heard": said(ONE, TWO), "transcribed": told(ONE, TWO)}],
         injected=list(injected),
     )
 
 
 def said(*numbers: int) -> list[str]:
     return [line_text(number, tool=False) for number in numbers]
+
+
+def told(*numbers: int, at_s: float = 9.0) -> list[tuple[str, float]]:
+    return [(text, at_s) for text in said(*numbers)]
 
 
 def talk(answer_at_ms: int = 8_000, *extra: tuple[str, int, bytes], **more: tuple[Injected, ...]) -> Recorded:
@@ -97,7 +101,7 @@ def test_lines_are_counted_where_they_were_told() -> None:
 @pytest.mark.parametrize("kind", ["stream cut", "model cut"])
 def test_a_line_that_no_model_heard_is_lost_unless_the_phones_socket_was_down(kind: str) -> None:
     call = talk(injected=(Injected(kind, 16_500),))
-    call.sessions = [{"heard": said(ONE), "transcribed": said(ONE)}]
+    call.sessions = [{"heard": said(ONE), "transcribed": told(ONE)}]
     found = verdict(call, ONE)
     assert (found.lines_unheard, found.lines_lost) == (([TWO], []) if kind == "stream cut" else ([], [TWO]))
 
@@ -109,9 +113,10 @@ def test_two_faults_at_once_are_counted_apart() -> None:
 
 
 def test_what_was_not_yet_durable_when_the_process_was_killed_is_not_lost() -> None:
-    spoke_until_ms = 16_000 + len(tones(said(ONE)[0], "caller")) // 8
-    killed = talk(injected=(Injected(KILLED.name, spoke_until_ms + 1_000),))
-    assert verdict(killed, ONE).lines_lost == []
+    for late_ms, lost in ((900, []), (1_200, [TWO])):
+        killed = talk(injected=(Injected(KILLED.name, 19_000 + late_ms),))
+        killed.sessions[0]["transcribed"] = [*told(ONE), *told(TWO, at_s=19.1)]
+        assert verdict(killed, ONE).lines_lost == lost
 
 
 def test_a_call_that_its_caller_did_not_end_is_lost() -> None:
