@@ -10,10 +10,10 @@ import structlog
 SAMPLE_SECONDS = 0.05
 WORST_SAMPLES = 200
 """Ten seconds."""
-MEAN_SAMPLES = 40
-"""Two seconds: one long pause does not make it overloaded."""
+RECENT_SAMPLES = 20
+"""A second, or as long as they take: by their median, to which a single pause, however long, is nothing."""
 OVERLOADED_SECONDS = 0.1
-"""On average over them: from here on the caller waits noticeably longer for each answer."""
+"""From here on the caller waits noticeably longer for each answer."""
 RECOVERED_SECONDS = 0.03
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 class LoopLag:
     def __init__(self) -> None:
         self._worst: deque[float] = deque(maxlen=WORST_SAMPLES)
-        self._recent: deque[float] = deque(maxlen=MEAN_SAMPLES)
+        self._recent: deque[float] = deque([0.0] * RECENT_SAMPLES, maxlen=RECENT_SAMPLES)
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self.overloaded = False
@@ -46,11 +46,11 @@ class LoopLag:
         """One sample."""
         self._worst.append(lag_s)
         self._recent.append(lag_s)
-        mean_s = sum(self._recent) / MEAN_SAMPLES
-        if not self.overloaded and mean_s >= OVERLOADED_SECONDS:
+        usual_s = sorted(self._recent)[RECENT_SAMPLES // 2]
+        if not self.overloaded and usual_s >= OVERLOADED_SECONDS:
             self.overloaded = True
-            log.warning("overloaded", lag_ms=round(mean_s * 1000))
-        elif self.overloaded and mean_s <= RECOVERED_SECONDS:
+            log.warning("overloaded", lag_ms=round(usual_s * 1000))
+        elif self.overloaded and usual_s <= RECOVERED_SECONDS:
             self.overloaded = False
             log.info("no_longer_overloaded")
 
