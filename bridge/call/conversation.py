@@ -70,6 +70,10 @@ class Conversation:
         self.greeted = bool(past.lines)
         self.cut_short = bool(past.lines) and past.lines[-1].partial
         """The agent was cut by a fault of ours, and has yet to carry on."""
+        self.broken_off = bool(past.lines) and not past.moved
+        """The line broke while nobody was cut, and the agent has yet to speak up."""
+        self.note = past.note
+        """What the model is to speak about next, by itself."""
 
         self._model = model
         self._line = line
@@ -161,7 +165,13 @@ class Conversation:
             self._voiced = True
             self._turns.agent_spoke(self._clock.now)
             self.caller.answered()
+            self._carried_on()
         return frames, first and bool(frames)
+
+    def _carried_on(self) -> None:
+        """Whatever broke is behind us: somebody has spoken since."""
+        self.cut_short = self.broken_off = False
+        self.note = None
 
     def _mind_silence(self, payload: str) -> None:
         """A model may send audio in which there is nothing; once there is something, it is taken at its
@@ -283,6 +293,7 @@ class Conversation:
 
     def caller_started(self, event: CallerStartedSpeaking) -> None:
         self.due_since = None
+        self._carried_on()
         self._turns.caller_started()
         self.caller.started(event, self._session_offset_ms(event.audio_ms))
         if event.interrupts:

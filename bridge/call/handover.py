@@ -15,7 +15,8 @@ from bridge.call.tool_calls import ToolCalls
 
 CUT_OFF = (
     "The line broke for a moment and cut you off. Carry on from exactly where you were cut off, naturally and"
-    " without greeting again; say nothing twice. At most begin with a short 'Sorry, as I was saying'."
+    " without greeting again; say nothing twice, and call no tool again whose result you have. At most begin"
+    " with a short 'Sorry, as I was saying'."
 )
 AFTER_A_BREAK = (
     "The line broke for a moment. In one short, natural sentence pick the conversation up where it was,"
@@ -49,8 +50,6 @@ class Handover:
         self._line = line
         self._clock = clock
         self._out = out
-        self._after_a_break = past is not None and not past.moved and bool(past.lines)
-        self._note = None if past is None else past.note
 
     def opened(self, session: Session) -> None:
         self._model.opened(session, opening=not self._talk.greeted)
@@ -106,23 +105,21 @@ class Handover:
         if self._agent.greeting is not None and not talk.greeted and not talk.caller.spoke:
             talk.due()
             self._model.send(engine.speak(self._agent.greeting, purpose="greeting"))
-        elif self._note is not None:
+        elif talk.note is not None:
             talk.due()
-            self._model.send(engine.speak(self._note, purpose="resume"))
-            self._note = None
+            self._model.send(engine.speak(talk.note, purpose="resume"))
         elif heard_again or self._tools.any_running:
             talk.due()
-        elif talk.cut_short or self._after_a_break:
+        elif talk.cut_short or talk.broken_off:
             talk.due()
             words = CUT_OFF if talk.cut_short else AFTER_A_BREAK
             self._model.send(engine.speak(words, purpose="resume"))
         elif talk.due_since is not None:
             self._model.send(engine.speak(None, purpose="answer"))
-        talk.cut_short = self._after_a_break = False
 
     def broken_off(self) -> None:
         """Something was lost on the way here: the agent speaks up."""
-        self._after_a_break = True
+        self._talk.broken_off = True
         self.speak_if_due()
 
     def stream_back(self) -> None:

@@ -80,7 +80,8 @@ class PracticeBrain:
             return (Say(f"Sorry, the line broke. {' '.join(map(_reported, turn.outputs))}"),)
         words = next((m.text for m in reversed(turn.history) if m.role == "user"), "")
         last = turn.history[-1]
-        answer = self._answer(words, turn) if words else (Say(_GREETING),)
+        known = " ".join(map(_reported, turn.known))
+        answer = (Say(known),) if known else self._answer(words, turn) if words else (Say(_GREETING),)
         if not isinstance(answer[0], Say):
             return answer if last.role == "user" else (Say(_WHERE_WERE_WE),)
         whole, begun = answer[0].text, last.text.rstrip(" .…-")

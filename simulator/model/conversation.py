@@ -147,6 +147,16 @@ class Conversation:
         calls = (item.wire for item in self.items if item.wire["type"] == "function_call")
         return next((str(wire["name"]) for wire in calls if wire["call_id"] == call_id), "")
 
+    def outputs_since_the_caller(self) -> list[tuple[str, str]]:
+        """Function and output, of what has returned since the caller's last message."""
+        outputs: list[tuple[str, str]] = []
+        for item in self.items:
+            if item.wire.get("role") == "user":
+                outputs.clear()
+            elif item.wire["type"] == "function_call_output":
+                outputs.append((self.function_name(item.wire["call_id"]), str(item.wire["output"])))
+        return outputs
+
     def require(self, item_id: str, deed: str, gerund: str) -> Item:
         item = self.find(item_id)
         if item is None:

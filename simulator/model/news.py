@@ -36,6 +36,7 @@ class News:
                 for item in map(held, conversation.items)
                 if item.role and item.text
             ),
+            known=tuple(FunctionOutput(*found) for found in conversation.outputs_since_the_caller()),
         )
         if options.conversation is not None:
             self.heard.clear()

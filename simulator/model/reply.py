@@ -112,6 +112,8 @@ class Turn:
     tools: tuple[Json, ...]
     history: tuple[Remembered, ...] = ()
     """Every message that the session holds, in order."""
+    known: tuple[FunctionOutput, ...] = ()
+    """What functions have returned since the caller's last message, whether it was spoken about or not."""
 
 
 class Mind(Protocol):

@@ -156,3 +156,26 @@ def test_after_a_break_the_practice_brain_goes_on_where_it_was(last: tuple[str, 
     talk.send("response.create", response={"instructions": CARRY_ON})
     talk.finish()
     assert said_last(talk).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        (None, "This is what I found: It is on its way."),
+        ("This is what I", "Sorry, as I was saying: found: It is on its way."),
+    ],
+)
+def test_what_a_function_has_returned_is_not_asked_for_again(begun: str | None, said: str) -> None:
+    tool = {"type": "function", "name": "look_up", "description": "", "parameters": {"type": "object"}}
+    talk = Talk(session=PHONE | {"tools": [tool]})
+    call = {"type": "function_call", "call_id": "call_1", "name": "look_up", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "It is on its way."}
+    talk.send("conversation.item.create", item=written("user", "Look up order seven.", "line_1"))
+    talk.send("conversation.item.create", item=call)
+    talk.send("conversation.item.create", item=output)
+    if begun is not None:
+        talk.send("conversation.item.create", item=written("assistant", begun, "line_2"))
+    talk.send("response.create", response={"instructions": CARRY_ON})
+    talk.finish()
+    assert said in said_last(talk)
+    assert not talk.all("response.function_call_arguments.done")

@@ -572,6 +572,25 @@ def test_a_call_that_another_process_had_goes_on(had: Past, wanted: str | None):
     assert story.totals().usage["output_audio"] == 100
 
 
+@pytest.mark.parametrize(
+    ("had", "wanted"), [(past(), "pick the conversation up"), (past(partial=True), "Carry on")]
+)
+def test_what_is_still_owed_is_asked_of_the_next_session_too(had: Past, wanted: str):
+    """Two breaks one after the other: the second must not make the agent forget that there was a first."""
+    story = Story(past=had).live()
+    lost(story)
+    story.said.clear()
+    session_back(story)
+    [asked] = instructions(story)
+    assert wanted in (asked or "")
+    story.agent_says("item_d", "Where were we?", 500)
+    story.marks_return()
+    lost(story)
+    story.said.clear()
+    session_back(story, 3)
+    assert instructions(story) == []
+
+
 def test_a_line_that_was_being_said_is_closed_at_what_was_heard():
     story = Story(past=past(partial=True)).live()
     [line] = [c for c in story.commands if isinstance(c, SaveLine) and c.item_id == "item_c"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.runtime.loop_lag import RECENT_SAMPLES, OVERLOADED_SECONDS, RECOVERED_SECONDS, LoopLag
+from bridge.runtime.loop_lag import OVERLOADED_SECONDS, RECENT_SAMPLES, RECOVERED_SECONDS, LoopLag
 
 
 @pytest.fixture
