@@ -29,6 +29,7 @@ from bridge.call.engine import (
 )
 from bridge.call.events import ToolReturned
 from bridge.call.lines import Line
+from bridge.call.owed import Owed
 from bridge.call.past import Past
 from bridge.call.playback import Settled
 from bridge.call.sessions import Sessions
@@ -68,12 +69,7 @@ class Conversation:
         self.answered_by: str | None = None
         """Who has answered, in Twilio's words, as far as it was found out."""
         self.greeted = bool(past.lines)
-        self.cut_short = bool(past.lines) and past.lines[-1].partial
-        """The agent was cut by a fault of ours, and has yet to carry on."""
-        self.broken_off = bool(past.lines) and not past.moved
-        """The line broke while nobody was cut, and the agent has yet to speak up."""
-        self.note = past.note
-        """What the model is to speak about next, by itself."""
+        self.owed = Owed(past)
 
         self._model = model
         self._line = line
@@ -165,13 +161,8 @@ class Conversation:
             self._voiced = True
             self._turns.agent_spoke(self._clock.now)
             self.caller.answered()
-            self._carried_on()
+            self.owed.settled()
         return frames, first and bool(frames)
-
-    def _carried_on(self) -> None:
-        """Whatever broke is behind us: somebody has spoken since."""
-        self.cut_short = self.broken_off = False
-        self.note = None
 
     def _mind_silence(self, payload: str) -> None:
         """A model may send audio in which there is nothing; once there is something, it is taken at its
@@ -251,7 +242,7 @@ class Conversation:
 
     def session_lost(self) -> None:
         """Nothing more comes of the model; what Twilio has is still being played."""
-        self.cut_short = self.cut_short or (self.response is not None and self._voiced)
+        self.owed.cut_short |= self.response is not None and self._voiced
         if self.response is not None:
             self.due()
         self.response, self._voiced = None, False
@@ -284,7 +275,7 @@ class Conversation:
         self._speaking.stream_lost()
         self._line.connected = False
         self.clear_until = None
-        self.cut_short = self.cut_short or cut
+        self.owed.cut_short |= cut
         if cut and self.due_since is None:
             self.due_since = self.silence_since
         return cut
@@ -293,7 +284,7 @@ class Conversation:
 
     def caller_started(self, event: CallerStartedSpeaking) -> None:
         self.due_since = None
-        self._carried_on()
+        self.owed.settled()
         self._turns.caller_started()
         self.caller.started(event, self._session_offset_ms(event.audio_ms))
         if event.interrupts:

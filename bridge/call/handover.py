@@ -105,21 +105,21 @@ class Handover:
         if self._agent.greeting is not None and not talk.greeted and not talk.caller.spoke:
             talk.due()
             self._model.send(engine.speak(self._agent.greeting, purpose="greeting"))
-        elif talk.note is not None:
+        elif talk.owed.note is not None:
             talk.due()
-            self._model.send(engine.speak(talk.note, purpose="resume"))
+            self._model.send(engine.speak(talk.owed.note, purpose="resume"))
         elif heard_again or self._tools.any_running:
             talk.due()
-        elif talk.cut_short or talk.broken_off:
+        elif talk.owed.cut_short or talk.owed.broken_off:
             talk.due()
-            words = CUT_OFF if talk.cut_short else AFTER_A_BREAK
+            words = CUT_OFF if talk.owed.cut_short else AFTER_A_BREAK
             self._model.send(engine.speak(words, purpose="resume"))
         elif talk.due_since is not None:
             self._model.send(engine.speak(None, purpose="answer"))
 
     def broken_off(self) -> None:
         """Something was lost on the way here: the agent speaks up."""
-        self._talk.broken_off = True
+        self._talk.owed.broken_off = True
         self.speak_if_due()
 
     def stream_back(self) -> None:
