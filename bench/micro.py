@@ -7,10 +7,14 @@ same moment, so that figures can be compared between machines and hold on a busy
 from __future__ import annotations
 
 import base64
+import datetime as dt
+import itertools
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol
@@ -20,8 +24,12 @@ from bridge.call.agent import AgentConfig, AgentSnapshot
 from bridge.call.call import Call
 from bridge.call.events import MarkReturned, ModelOpened, ModelSaid, StreamStarted
 from bridge.engines.openai_realtime.session import RealtimeSession
+from bridge.recording.passed import Passed
+from bridge.recording.timeline import Timeline
+from bridge.runtime.tape import Tape
 from bridge.wire import twilio
 from bridge.wire.websocket import Receiver, Sender, mask_keys
+from recordings.files import RecordingFiles
 
 FRAMES = 400
 ROUNDS = 15
@@ -220,6 +228,56 @@ def keys_one_by_one() -> Callable[[], None]:
     return once
 
 
+FRAMES_A_SECOND = 50
+
+
+def second_of_a_call(tape: Tape) -> Callable[[], Passed]:
+    """Frames that come, one a read, and two pieces of the agent's audio that go, their marks back."""
+    frames = [[MEDIA.replace("24660", str(20 * number))] for number in range(FRAMES_A_SECOND)]
+    outgoing = twilio.Outgoing("MZ" + "1" * 32)
+    delta = outgoing.media(base64.b64encode(bytes(8 * DELTA_MS)).decode())
+    marks = [outgoing.mark(str(number)) for number in range(3)]
+    overheard = tape.listening(lambda texts: None)
+
+    def once() -> Passed:
+        for sent in (marks[0], delta, marks[1], delta, marks[2]):
+            tape.sent(sent)
+        for number, frame in enumerate(frames):
+            overheard(frame)
+            if number % 20 == 0:
+                overheard([marks[number // 20]])
+        return tape.take()
+
+    return once
+
+
+def overheard() -> Callable[[], None]:
+    """What the audio path sees of a second that is recorded."""
+    second = second_of_a_call(Tape("call_1", 1, dt.datetime.now(dt.UTC)))
+
+    def once() -> None:
+        second()
+
+    return once
+
+
+def recorded() -> Callable[[], None]:
+    """All of it: overheard, decoded, laid on its time, and appended to a file."""
+    second = second_of_a_call(Tape("call_1", 1, dt.datetime.now(dt.UTC)))
+    folder = tempfile.TemporaryDirectory(prefix="callbridge-micro-")
+    files, count = RecordingFiles(Path(folder.name)), itertools.count(1)
+
+    def once() -> None:
+        timeline = Timeline()
+        timeline.passed(second())
+        files.append("call_1", 1, timeline.take(over=True))
+        if next(count) % 100 == 0:
+            files.erase("call_1")
+        assert folder  # noqa: S101 (it is kept as long as this)
+
+    return once
+
+
 ALL: dict[str, Callable[[], Callable[[], None]]] = {
     "caller frame, bytes to bytes": caller_frame,
     "  Call.caller_audio": caller_audio,
@@ -232,6 +290,8 @@ ALL: dict[str, Callable[[], Callable[[], None]]] = {
     "  mask key from the pool": keys_from_a_pool,
     "  mask key by os.urandom": keys_one_by_one,
     "agent delta of 400 ms, bytes to bytes, mark back": agent_delta,
+    "a second of a call, recorded": recorded,
+    "  overheard on the audio path": overheard,
 }
 
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Sequence
 
+from bridge.recording.passed import Clear, Media, Message, Passed, Sound, messages
 from bridge.recording.sent import Sent
 from bridge.recording.track import Track
 from bridge.wire import twilio
 from bridge.wire.pcmu import BYTES_PER_MS, FRAME_BYTES, FRAME_MS
 
-FRAME_BYTES_APART = FRAME_MS * BYTES_PER_MS
 JOINS_WITHIN = FRAME_BYTES // 2
 """Twilio's timestamps waver by a millisecond or two."""
 SETTLES_BYTES = 200 * BYTES_PER_MS
 """So much of the newest is kept back: a mark behind it may say that the agent's audio goes on there."""
-_CLEAR = '{"event":"clear"'
-_PAYLOAD, _TIMESTAMP = '"payload":"', '"timestamp":"'
-
-Passed = str | Sequence[str]
-"""What went over the media socket: a text that we sent, or all that came at once."""
 
 
 class Timeline:
@@ -35,27 +29,13 @@ class Timeline:
         """Where the caller's last frame began."""
         self._taken = 0
 
-    def passed(self, items: Sequence[Passed]) -> None:
-        frames: list[str] = []
-        for item in items:
-            if isinstance(item, str):
-                if item.startswith(twilio.MEDIA_PREFIX):
-                    self._sent.media(_decoded(item.partition(_PAYLOAD)[2].partition('"')[0]))
-                elif item.startswith(_CLEAR):
-                    self._frames(frames)
-                    frames = []
-                    self._clear()
-                else:
-                    self._marked(item)
-                continue
-            for text in item:
-                if text.startswith(twilio.MEDIA_PREFIX):
-                    frames.append(text)
-                else:
-                    self._frames(frames)
-                    frames = []
-                    self._came(text)
-        self._frames(frames)
+    def passed(self, passed: Passed) -> None:
+        all_of_it, start = messages(passed.texts), 0
+        for at in passed.sent:
+            self._came(all_of_it[start:at])
+            self._went(all_of_it[at])
+            start = at + 1
+        self._came(all_of_it[start:])
         self._play()
 
     def take(self, *, over: bool = False) -> bytes:
@@ -70,54 +50,50 @@ class Timeline:
         both[::2], both[1::2] = self._caller.take(size), self._agent.take(size)
         return bytes(both)
 
-    # The caller
+    # What came
 
-    def _came(self, text: str) -> None:
-        message = twilio.decode(text)
-        if isinstance(message, twilio.Mark):
-            self._mark_returned(message.mark.name)
-        elif isinstance(message, twilio.Media):
-            self._frame(text)
+    def _came(self, all_of_it: Sequence[Message | None]) -> None:
+        frames: list[Sound] = []
+        for message in all_of_it:
+            if isinstance(message, Media):
+                frames.append(message.media)
+            elif isinstance(message, twilio.Mark):
+                self._frames(frames)
+                frames = []
+                self._mark_returned(message.mark.name)
+        self._frames(frames)
 
-    def _frames(self, texts: list[str]) -> None:
+    def _frames(self, frames: Sequence[Sound]) -> None:
         """Many at once: their times are only looked at where they are not one after the other."""
-        if not texts:
+        if not frames:
             return
-        first, last = _at(texts[0]), _at(texts[-1])
-        if first is None or last is None or last - first != (len(texts) - 1) * FRAME_BYTES_APART:
-            for text in texts:
-                self._frame(text)
-            return
-        try:
-            audio = b"".join(
-                [binascii.a2b_base64(text.partition(_PAYLOAD)[2].partition('"')[0]) for text in texts]
-            )
-        except (binascii.Error, ValueError):
-            audio = b""
-        if len(audio) == len(texts) * FRAME_BYTES:
-            self._caller.put(first, audio, joins_within=JOINS_WITHIN)
-            self._now = last
-        else:
-            for text in texts:
-                self._frame(text)
+        first, last = frames[0].timestamp, frames[-1].timestamp
+        if first is not None and last is not None and last - first == (len(frames) - 1) * FRAME_MS:
+            audio = b"".join([frame.payload for frame in frames])
+            if len(audio) == len(frames) * FRAME_BYTES:
+                self._caller.put(first * BYTES_PER_MS, audio, joins_within=JOINS_WITHIN)
+                self._now = last * BYTES_PER_MS
+                return
+        for frame in frames:
+            if frame.timestamp is not None and frame.payload:
+                self._now = frame.timestamp * BYTES_PER_MS
+                self._caller.put(self._now, frame.payload, joins_within=JOINS_WITHIN)
 
-    def _frame(self, text: str) -> None:
-        at, payload = _at(text), twilio.media_payload(text)
-        audio = _decoded(payload or "")
-        if at is not None and audio:
-            self._caller.put(at, audio, joins_within=JOINS_WITHIN)
-            self._now = at
+    # What went
 
-    # The agent
+    def _went(self, message: Message | None) -> None:
+        if isinstance(message, Media):
+            self._sent.media(message.media.payload)
+        elif isinstance(message, Clear):
+            self._clear()
+        elif isinstance(message, twilio.Mark):
+            self._marked(message.mark.name)
 
-    def _marked(self, text: str) -> None:
-        message = twilio.decode(text)
-        if not isinstance(message, twilio.Mark):
-            return
+    def _marked(self, name: str) -> None:
         if self._clearing is not None and self._clear_mark is None:
-            self._clear_mark = message.mark.name
+            self._clear_mark = name
         else:
-            self._sent.mark(message.mark.name)
+            self._sent.mark(name)
 
     def _clear(self) -> None:
         """The mark that is sent next comes back once it took effect."""
@@ -127,7 +103,7 @@ class Timeline:
 
     def _cleared(self) -> None:
         if self._clearing is not None:
-            self._clearing.play(self._now + FRAME_BYTES_APART)
+            self._clearing.play(self._now + FRAME_BYTES)
             self._clearing = None
 
     def _mark_returned(self, name: str) -> None:
@@ -144,20 +120,4 @@ class Timeline:
 
     def _play(self) -> None:
         playing = self._sent if self._clearing is None else self._clearing
-        playing.play(self._now + FRAME_BYTES_APART)
-
-
-def _at(text: str) -> int | None:
-    """Where a frame of the caller's begins, in bytes."""
-    digits = text.partition(_TIMESTAMP)[2].partition('"')[0]
-    if digits.isdigit() and len(digits) <= 12:
-        return int(digits) * BYTES_PER_MS
-    at_ms = twilio.media_timestamp_ms(text)
-    return None if at_ms is None else at_ms * BYTES_PER_MS
-
-
-def _decoded(payload: str) -> bytes:
-    try:
-        return binascii.a2b_base64(payload)
-    except (binascii.Error, ValueError):
-        return b""
+        playing.play(self._now + FRAME_BYTES)

@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from bridge.recording.timeline import Passed, Timeline
+from bridge.recording.passed import Passed
+from bridge.recording.timeline import Timeline
 from bridge.runtime.legs import OnTexts, StreamLeg
 from bridge.runtime.live_call import LiveCall
 from bridge.runtime.tape import Tape, TapedLeg
@@ -153,7 +154,7 @@ class Recorder:
             if over or one.error is not None:
                 self._close(one)
 
-    def _write(self, taken: Sequence[tuple[Recording, list[Passed], bool]]) -> None:
+    def _write(self, taken: Sequence[tuple[Recording, Passed, bool]]) -> None:
         """In the thread. Each file that is written lets the event loop go on before the next is decoded."""
         for one, passed, over in taken:
             if one.error is not None or self._files is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 
-from bridge.recording.timeline import Passed
+from bridge.recording.passed import Passed
 from bridge.runtime.legs import OnTexts, StreamLeg
 
 
@@ -18,25 +18,29 @@ class Tape:
         self.started_at = started_at
         self.over = False
         """The stream has ended."""
-        self._passed: list[Passed] | deque[Passed] = []
+        self._texts: list[str] | deque[str] = []
+        self._sent: list[int] | deque[int] = []
+        """Where those that were sent are among all."""
 
-    def take(self) -> list[Passed]:
-        passed = list(self._passed)
-        self._passed.clear()
+    def take(self) -> Passed:
+        passed = Passed(list(self._texts), list(self._sent))
+        self._texts.clear()
+        self._sent.clear()
         return passed
 
     def stop(self) -> None:
         """From now on nothing is kept."""
-        self._passed = deque(maxlen=0)
+        self._texts, self._sent = deque(maxlen=0), deque(maxlen=0)
 
     def sent(self, text: str) -> None:
-        self._passed.append(text)
+        self._sent.append(len(self._texts))
+        self._texts.append(text)
 
     def listening(self, on_texts: OnTexts) -> OnTexts:
         """The same callback, overheard."""
 
         def overheard(texts: list[str]) -> None:
-            self._passed.append(texts)
+            self._texts += texts
             on_texts(texts)
 
         return overheard

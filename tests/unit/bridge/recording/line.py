@@ -7,10 +7,13 @@ import base64
 import json
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from bridge.recording.timeline import Passed
+from bridge.recording.passed import Passed
 from simulator.network.playout import FRAME_BYTES, Playout
+
+Item = str | list[str]
+"""A text that we sent, or all that came at once."""
 
 
 class LineOfACall:
@@ -18,7 +21,7 @@ class LineOfACall:
 
     def __init__(self, *, delay: int = 1, seed: int = 0) -> None:
         self.playout = Playout()
-        self.tape: list[Passed] = []
+        self.tape: list[Item] = []
         self.said = bytearray(b"\xff" * FRAME_BYTES)
         """In stream time: the first frame's timestamp is 20."""
         self.heard = bytearray(b"\xff" * FRAME_BYTES)
@@ -120,6 +123,19 @@ class LineOfACall:
             self._flush_mark = ""
         while name in self._pending:
             self._pending.popleft()
+
+
+def passed(items: Sequence[Item]) -> Passed:
+    """As the tape has it."""
+    texts: list[str] = []
+    sent: list[int] = []
+    for item in items:
+        if isinstance(item, str):
+            sent.append(len(texts))
+            texts.append(item)
+        else:
+            texts += item
+    return Passed(texts, sent)
 
 
 def media(audio: bytes, at_ms: int) -> str:

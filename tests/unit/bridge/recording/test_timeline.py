@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.recording.timeline import Passed, Timeline
+from bridge.recording.timeline import Timeline
 from simulator.network.playout import SILENCE
-from tests.unit.bridge.recording.line import LineOfACall, media
+from tests.unit.bridge.recording.line import Item, LineOfACall, media, passed
 
 SECOND = 50
 """In frames of 20 ms."""
 
 
-def sides(tape: list[Passed], *, at_once: int = SECOND) -> tuple[bytes, bytes]:
+def sides(tape: list[Item], *, at_once: int = SECOND) -> tuple[bytes, bytes]:
     """Caller and agent, recorded in pieces."""
     timeline, both = Timeline(), b""
     for start in range(0, len(tape), at_once):
-        timeline.passed(tape[start : start + at_once])
+        timeline.passed(passed(tape[start : start + at_once]))
         both += timeline.take()
     both += timeline.take(over=True)
     return both[::2], both[1::2]
@@ -94,14 +94,14 @@ def test_a_gap_in_the_callers_audio_is_silence():
 def test_frames_whose_times_waver_are_put_one_after_the_other():
     """Twilio's timestamps are off by a millisecond here and there."""
     sounds = [bytes([number]) * 160 for number in range(1, 6)]
-    tape: list[Passed] = [
+    tape: list[Item] = [
         [media(sound, at_ms)] for sound, at_ms in zip(sounds, (20, 41, 59, 81, 99), strict=True)
     ]
     assert sides(tape)[0] == SILENCE + b"".join(sounds)
 
 
 def test_a_frame_that_comes_twice_is_recorded_once():
-    tape: list[Passed] = [[media(bytes([number]) * 160, number * 100) for number in (1, 2, 3, 2, 1, 4)]]
+    tape: list[Item] = [[media(bytes([number]) * 160, number * 100) for number in (1, 2, 3, 2, 1, 4)]]
     caller, _ = sides(tape)
     assert [caller.count(bytes([number])) for number in (1, 2, 3, 4)] == [160, 160, 160, 160]
 
@@ -125,6 +125,16 @@ def test_a_broken_message_disturbs_nothing(text: str):
     caller, _ = sides([*line.tape, [text]])
     assert caller[: len(line.said)] == line.said
     assert len(caller) <= len(line.said) + 160, "a clock that jumps fills no disk"
+
+
+def test_a_broken_message_among_others_costs_nothing_but_itself():
+    """They are decoded together."""
+    line = LineOfACall(delay=0)
+    line.step(5)
+    line.say(400)
+    line.step(10)
+    tape: list[Item] = [*line.tape[:8], ["{"], "{", *line.tape[8:]]
+    assert sides(tape) == sides(line.tape)
 
 
 def test_audio_that_never_reached_twilio_is_not_recorded():
