@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from database.models import CallCommand
-from database.notifications import CALL_COMMANDS, COMMANDS_ACKNOWLEDGED, Notifications
+from database.notifications import CALL_COMMANDS, COMMANDS_ACKNOWLEDGED, News, Notifications
+from database.presence import is_there
 from database.session import Database
 
 ANSWERED = "answered"
 """`{"at"}`: the TwiML that answers the call was returned by another process."""
 HANG_UP = "hangup"
 LET_GO = "let_go"
-"""`{"attach_number"}`: that media stream of the call has come to another process, which opens a model session
-of its own."""
+"""`{"attach_number", "of"}`: that media stream of the call has come to another process, or is to come there,
+which opens a model session of its own. For the process of that name."""
 MACHINE_DETECTED = "machine_detected"
 """`{"answered_by"}`: Twilio's verdict on who answered."""
 SAY = "say"
@@ -30,8 +32,8 @@ OFFERED = "offered"
 """Twilio has asked another process what comes after a lost media stream, and is told: another one, where the
 call is held. Acknowledged by its holder, if that is still there."""
 TAKE_OVER = "take_over"
-"""`{"quiet"}`: the process that has the call is stopping, and any other one that has room is to have it.
-Nothing was cut where it was `quiet`."""
+"""`{"quiet", "held_by"}`: the process of that name has the call and is stopping, and any other one that has
+room is to have it. Nothing was cut where it was `quiet`."""
 BROKEN_OFF = "broken_off"
 """The process that gave the call away was not quiet any more when it lost the media stream."""
 OVER = "over"
@@ -49,28 +51,46 @@ async def ask(
     data: dict[str, Any],
     *,
     timeout_s: float = 3.0,
+    pointless: asyncio.Event | None = None,
 ) -> bool:
-    """Returns whether the call's holder took the command. If nobody did in time it is withdrawn."""
+    """Returns whether the call's holder took the command. If nobody did in time, or before it became
+    `pointless`, it is withdrawn."""
+    pointless = pointless or asyncio.Event()
     deadline = asyncio.get_running_loop().time() + timeout_s
     command_id = await tell(database, call_id, command, data)
     with notifications.listen(COMMANDS_ACKNOWLEDGED, str(command_id)) as news:
-        while not await _acknowledged(database, command_id):
-            left_s = deadline - asyncio.get_running_loop().time()
-            if left_s <= 0:
-                return not await _withdraw(database, command_id)
-            await news.wait(min(left_s, 1.0))
+        async with _announced(pointless, news):
+            while not await _acknowledged(database, command_id):
+                left_s = deadline - asyncio.get_running_loop().time()
+                if left_s <= 0 or pointless.is_set():
+                    return not await _withdraw(database, command_id)
+                await news.wait(min(left_s, 1.0))
     return True
+
+
+@contextlib.asynccontextmanager
+async def _announced(event: asyncio.Event, news: News) -> AsyncGenerator[None]:
+    async def announce() -> None:
+        await event.wait()
+        news.announce()
+
+    task = asyncio.create_task(announce())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def let_go_elsewhere(
     database: Database, notifications: Notifications, call_id: str, *, timeout_s: float
 ) -> bool:
-    """Wait until no other process holds the call's model session. False: whoever was told does not react."""
+    """Wait until no other process holds the call's model session. False: whoever was told does not react.
+    One that is gone is not waited for."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     told = (
         select(CallCommand.id)
         .where(CallCommand.call_id == call_id, CallCommand.command == LET_GO)
-        .where(CallCommand.acknowledged_at.is_(None))
+        .where(CallCommand.acknowledged_at.is_(None), is_there(CallCommand.data["of"].astext))
     )
     with notifications.listen(COMMANDS_ACKNOWLEDGED) as news:
         while True:

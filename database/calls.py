@@ -235,11 +235,16 @@ async def finish(
     status: str,
     reason: EndReason,
     error: dict[str, Any] | None = None,
+    held_by: str | None = None,
 ) -> bool:
-    """The call is over. Returns whether it was not before; a reason committed earlier stands."""
+    """The call is over. Returns whether it was not before; a reason committed earlier stands.
+
+    `held_by`: nothing is changed where another process has the call by now."""
     async with database.session.begin() as session:
         call = await locked(session, call_id)
         if call is None or call.ended_at is not None:
+            return False
+        if held_by is not None and call.holder not in {None, held_by}:
             return False
         await _end(session, call, status, reason, error)
         return True

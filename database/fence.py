@@ -29,6 +29,12 @@ class LockedCall(Struct, frozen=True):
         what it has yet to write of the one before. A writer without a name is not refused."""
         return holder not in {"", self.holder} and attach_number < self.attach_number
 
+    def ended_by(self, attach_number: int, holder: str) -> bool:
+        """Whether `holder` may say why the call ends: not once another process has taken it over, even if its
+        media stream has not come there yet. What the one that lost it takes for a caller who hangs up is the
+        old stream's end."""
+        return holder in {"", self.holder} or self.holder is None or attach_number > self.attach_number
+
 
 async def lock(session: AsyncSession, call_ids: Collection[str]) -> dict[str, LockedCall]:
     """Those that there are, locked in the order of their ids."""

@@ -205,7 +205,9 @@ async def _write(
     await tables.add_lines(session, _rows([line for line in lines if lost and line in lost]))
     await tables.set_totals(session, [_totals(entry) for entry in mine if isinstance(entry, TotalsEntry)])
     await tables.streams_work(session, [entry.call_id for entry in mine if isinstance(entry, StreamWorks)])
-    await tables.set_reasons(session, _rows([entry for entry in mine if isinstance(entry, ReasonEntry)]))
+    reasons = [entry for entry in mine if isinstance(entry, ReasonEntry)]
+    reasons = [why for why in reasons if calls[why.call_id].ended_by(why.attach_number, holder)]
+    await tables.set_reasons(session, _rows(reasons))
     await write_parts(session, _rows([entry for entry in known if isinstance(entry, RecordingEntry)]))
     return {entry.call_id: calls[entry.call_id].attach_number for entry in lost}
 

@@ -1,8 +1,8 @@
-"""What Postgres announces: one connection a process that LISTENs, and wakes those who wait here.
+"""What Postgres announces: one connection a process that LISTENs, and wakes those who wait here. That it is
+up tells others that the process is there (`database/presence.py`).
 
 An announcement is only ever a reason to look sooner: whoever waits also looks each second by itself, so that
-one which
-was lost while the connection was down delays and loses nothing.
+one which was lost while the connection was down delays and loses nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Protocol, cast
 
 import asyncpg
 import structlog
+
+from database.presence import BE_THERE, SESSION
 
 CALL_EVENTS = "call_events"
 """Payload: a call's id. Events of it were written."""
@@ -29,7 +31,8 @@ ANY = "*"
 """As a key: every announcement of the channel."""
 
 RECONNECT_SECONDS = 1.0
-CHECK_SECONDS = 15.0
+CHECK_SECONDS = 2.0
+"""Postgres gives a silent connection up after 5 s, and so do we: nobody sees without it that we are there."""
 
 
 class Connection(Protocol):
@@ -40,6 +43,7 @@ class Connection(Protocol):
         self, channel: str, callback: Callable[[object, int, str, object], None]
     ) -> None: ...
     async def execute(self, query: str) -> str: ...
+    async def fetchval(self, query: str, *args: object) -> object: ...
     def terminate(self) -> None: ...
 
 
@@ -85,6 +89,8 @@ class Notifications:
         self._task: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
         self.stopping = False
+        self.present_as = ""
+        """The name under which others see that this process is there; set before `start`."""
 
     async def start(self) -> None:
         """Returns at once; Postgres may come later."""
@@ -135,6 +141,8 @@ class Notifications:
         connection = await connect(self._database_url, timeout=5, command_timeout=5)
         try:
             connection.add_termination_listener(lambda _: lost.set())
+            await connection.execute(SESSION)
+            there = await self._is_there(connection)
             for channel in (CALL_EVENTS, CALL_COMMANDS, COMMANDS_ACKNOWLEDGED, WEBHOOKS):
                 await connection.add_listener(channel, self._heard)
             self.connected.set()
@@ -145,8 +153,12 @@ class Notifications:
                         await lost.wait()
                 except TimeoutError:
                     await connection.execute("select 1")
+                    there = there or await self._is_there(connection)
         finally:
             connection.terminate()
+
+    async def _is_there(self, connection: Connection) -> bool:
+        return not self.present_as or bool(await connection.fetchval(BE_THERE, self.present_as))
 
     def _heard(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
         for key in (str(payload), ANY):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import cached_property
 
 from api.rate_limits import RateLimits
@@ -73,6 +74,7 @@ class Parts:
             slot=slot,
             max_calls=settings.max_calls,
             drain_seconds=settings.drain_seconds,
+            jitter=random.random(),  # noqa: S311 (no secret)
             spool_dir=settings.data_dir / "spool",
             recordings=self.recording_files,
         )

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.call.ending import EndReason
 from bridge.call.events import BrokenOff, Event, MachineDetected, SayRequested, TransferRequested
 from bridge.runtime.moves import Moves
-from database import call_commands
+from database import call_commands, calls
 from database.models import CallCommand
 from database.notifications import CALL_COMMANDS, News, Notifications
 from database.session import Database
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 class Holder(Protocol):
     """Has live calls."""
+
+    holder: calls.Holder
 
     @property
     def full(self) -> bool: ...
@@ -106,7 +108,8 @@ class CommandIntake:
             await self._holder.over(call_id, OVER_SECONDS)
             await call_commands.acknowledge(self._database, command.id)
         elif command.command == call_commands.LET_GO:
-            if self._holder.let_go(call_id, int(command.data["attach_number"])):
+            told = command.data.get("of") == self._holder.holder.name
+            if told and self._holder.let_go(call_id, int(command.data["attach_number"])):
                 await call_commands.acknowledge(self._database, command.id)
         elif command.command == call_commands.OFFERED:
             if self._holder.offered(call_id):
@@ -119,7 +122,8 @@ class CommandIntake:
     async def _take_over(self, command: CallCommand) -> None:
         """Any process may; the first one does."""
         if await call_commands.acknowledge(self._database, command.id):
-            work = self._moves.take(command.call_id, quiet=bool(command.data.get("quiet")))
+            held_by, quiet = str(command.data.get("held_by")), bool(command.data.get("quiet"))
+            work = self._moves.take(command.call_id, held_by=held_by, quiet=quiet)
             task = asyncio.create_task(work, name=f"take_{command.call_id}")
             self._taking.add(task)
             task.add_done_callback(self._taking.discard)

@@ -39,6 +39,7 @@ from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.transfers import Transfers
 from database.calls import Holder
+from database.holding import HeldElsewhere
 from database.models import Call, new_id
 from database.notifications import Notifications
 from database.session import Database
@@ -77,10 +78,12 @@ class LiveCalls:
         drain_seconds: float = 10.0,
         claim_seconds: float = CLAIM_SECONDS,
         new_call: NewCall = openai_call,
+        jitter: float = 0.5,
         spool_dir: Path | None = None,
         recordings: RecordingFiles | None = None,
     ) -> None:
         self.holder = Holder(new_id("process"), slot)
+        notifications.present_as = self.holder.name
         self.max_calls = max_calls
         self.counters = Counters()
         self.measured = Measured()
@@ -105,10 +108,10 @@ class LiveCalls:
         self._released: dict[str, float] = {}
         """When, by call, in that order."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rows = RowCloser(database, lambda: self.journal.behind)
+        self._rows = RowCloser(database, lambda: self.journal.behind, holder=self.holder.name)
         self._moves = Moves(database, notifications, streams, self)
         self._intake = CommandIntake(database, notifications, self, self._moves)
-        self._orphans = Orphans(database, notifications, self._moves, self.holder)
+        self._orphans = Orphans(database, notifications, self._moves, self, jitter=jitter)
         self._janitor = Janitor(database)
 
     def start(self) -> None:
@@ -270,6 +273,8 @@ class LiveCalls:
         held.live.attach_number = row.attach_number
         held.live.recorded_part = row.attach_number if held.agent.config.record else None
         held.call_sid = row.twilio_call_sid
+        if row.attach_offers and row.after_stream_token is None:
+            held.live.replaced_at = asyncio.get_running_loop().time()  # by whoever asked Twilio by REST
         if row.answered_at is not None:
             held.live.answered(row.answered_at)
         self.counters.streams_started += 1
@@ -359,8 +364,10 @@ class LiveCalls:
         self.counters.streams_moved += 1
         try:
             held.live.replaced_at = asyncio.get_running_loop().time()
-            if not await self._streams.move(held.row_id, held.row):
+            if not await self._streams.move(held.row_id, self.holder.name, held.row):
                 held.live.hang_up(EndReason.STREAM_LOST)
+        except HeldElsewhere:
+            self.let_go(held.row_id, held.live.attach_number + 1)
         except (TwilioRefused, TwilioUnreachable, OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("stream_not_moved", call_id=held.row_id, error=type(error).__name__)
 

@@ -20,11 +20,18 @@ log = structlog.get_logger(__name__)
 
 class RowCloser:
     def __init__(
-        self, database: Database, behind: Callable[[], bool], *, grace_s: float = GRACE_SECONDS
+        self,
+        database: Database,
+        behind: Callable[[], bool],
+        *,
+        holder: str | None = None,
+        grace_s: float = GRACE_SECONDS,
     ) -> None:
-        """`behind`: what calls had to tell is not all written yet. Their end is told last."""
+        """`behind`: what calls had to tell is not all written yet. Their end is told last. `holder`: this
+        process; calls that another one has by now go on."""
         self._database = database
         self._behind = behind
+        self._holder = holder
         self._grace_s = grace_s
         self._due: dict[str, tuple[float, EndReason]] = {}
         """By call, in the order of their times."""
@@ -61,7 +68,9 @@ class RowCloser:
             if due > now:
                 return
             try:
-                await calls.finish(self._database, call_id, status="completed", reason=reason)
+                await calls.finish(
+                    self._database, call_id, status="completed", reason=reason, held_by=self._holder
+                )
             except (OSError, TimeoutError, SQLAlchemyError) as error:
                 log.warning("row_not_closed", call_id=call_id, error=type(error).__name__)
                 return

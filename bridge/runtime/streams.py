@@ -44,14 +44,15 @@ class Streams:
             after_stream_url=self._addresses.after_stream(call.slot, call.id),
         )
 
-    async def move(self, call_id: str, held: Call | None = None) -> bool:
-        """Have Twilio open another media stream, without its having asked. False: it was tried too often, or
-        the call is over. Raises what the database and Twilio's API raise.
+    async def move(self, call_id: str, held_by: str, held: Call | None = None) -> bool:
+        """Have Twilio open another media stream, without its having asked: only the process that has the call
+        may, or it would cut off the stream of another one. False: it was tried too often, or the call is
+        over. Raises HeldElsewhere, and what the database and Twilio's API raise.
 
         `held`: the row as the process that holds the call knows it, which will do while Postgres is away."""
         try:
             async with asyncio.timeout(DATABASE_SECONDS):
-                offered = await holding.offer_stream(self._database, call_id)
+                offered = await holding.offer_stream(self._database, call_id, held_by=held_by)
         except (SQLAlchemyError, OSError, TimeoutError):
             if held is None:
                 raise

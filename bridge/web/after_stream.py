@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from enum import Enum, auto
 
 import structlog
@@ -9,7 +11,9 @@ from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from bridge.call.agent import AgentSnapshot
 from bridge.call.ending import APOLOGISE, EndReason
+from bridge.call.past import Past
 from bridge.call.transfer import Transfer, destinations, read_transfer
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
@@ -132,22 +136,44 @@ class AfterStream:
         return twiml.hang_up() if wanted is None else dial(self._addresses, call, wanted)
 
     async def _attach_again(self, call: Call) -> str:
-        offered = await holding.offer_stream(self._database, call.id, token=self._form.idempotency_token)
+        """What was said is read at the same time as it is found out whether another process has the call."""
+        if self._live_calls.holds(call.id):
+            return await self._offer(call, None)
+        reading = asyncio.create_task(self._read(call), name=f"read_{call.id}")
+        try:
+            return await self._offer(call, reading)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(self, call: Call) -> tuple[Past, AgentSnapshot]:
+        return await asyncio.gather(past_of(self._database, call), agent_of(self._database, call))
+
+    async def _offer(self, call: Call, reading: Awaitable[tuple[Past, AgentSnapshot]] | None) -> str:
+        me = self._live_calls.holder
+        offered = await holding.offer_stream(
+            self._database, call.id, token=self._form.idempotency_token, heir=me
+        )
         if offered is None:
             return await self._give_up(call, EndReason.STREAM_LOST)
-        if self._live_calls.offered(call.id) or await self._held_elsewhere(offered):
+        if self._live_calls.offered(call.id):
             return self._streams.document(offered)
-        past = await past_of(self._database, offered)
-        if not self._live_calls.resume(offered, await agent_of(self._database, offered), past):
+        if offered.holder != me.name:
+            if await self._held_elsewhere(offered):
+                return self._streams.document(offered)
+            taken = await holding.take_away(self._database, call.id, held_by=offered.holder, heir=me)
+            if taken is None:  # a third process was faster
+                return self._streams.document(await calls.by_id(self._database, call.id) or offered)
+            offered = taken
+        past, agent = await (reading or self._read(call))
+        if not self._live_calls.resume(offered, agent, past):
             return await self._give_up(call, EndReason.PROCESS_LOST)
         log.info("call_resumed", call_id=call.id)
-        taken = await holding.take_over(self._database, call.id, holder=self._live_calls.holder)
-        return self._streams.document(taken or offered)
+        return self._streams.document(offered)
 
     async def _held_elsewhere(self, call: Call) -> bool:
-        """Another process has the call, with its warm session, and is told that a stream comes."""
-        if call.holder in {None, self._live_calls.holder.name}:
-            return False
+        """Another process is there that has the call, with its warm session, and is told that a stream
+        comes."""
         return await call_commands.ask(
             self._database,
             self._notifications,

@@ -16,8 +16,6 @@ from bridge.call.events import (
     StreamOffered,
     StreamStarted,
 )
-from bridge.runtime.live_calls import LiveCalls
-from database import holding
 from database.session import Database
 from tests.integration.bridge.conftest import MEDIA, STOP, Answer, Door
 from tests.integration.bridge.fakes import Model, ScriptedCall
@@ -46,10 +44,12 @@ def at(answer: Answer, process: Door) -> Answer:
     return Answer(answer.document, host=process.base_url.partition("//")[2])
 
 
-async def killed(process: LiveCalls) -> None:
-    """As by kill -9: it answers nothing any more, and writes nothing."""
-    await process.journal.flush(5)
-    await process._intake.stop()
+async def killed(process: Door) -> None:
+    """As by kill -9: it answers nothing any more, writes nothing, and its connections are closed."""
+    await process.live_calls.journal.flush(5)
+    await process.live_calls._intake.stop()
+    await process.live_calls._orphans.stop()
+    await process.notifications.stop()
 
 
 async def asked_what_comes_next(process: Door, answer: Answer) -> Answer:
@@ -115,7 +115,7 @@ async def test_a_call_whose_process_was_killed_is_taken_up_with_what_was_said(
     answer = await door.ring()
     async with door.stream(answer):
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
-        await killed(door.live_calls)
+        await killed(door)
         again = await asked_what_comes_next(other, answer)
         assert again.stream_url.endswith("/media/1")
         past = other.calls[0].past
@@ -151,7 +151,7 @@ async def test_what_a_superseded_process_has_to_tell_is_not_written(door: Door, 
     answer = await door.ring()
     async with door.stream(answer) as old:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
-        await killed(door.live_calls)
+        await killed(door)
         again = await asked_what_comes_next(other, answer)
         async with other.stream(at(again, other)):
             await other.calls[0].until(lambda: other.calls[0].happened(StreamStarted))
@@ -191,25 +191,6 @@ async def test_a_call_that_nobody_takes_is_apologised_for(door: Door) -> None:
         door.twilio.then = socket.close
         await door.live_calls.drain()
     assert door.calls[0].events[-1].reason is EndReason.DRAINING  # type: ignore[union-attr]
-
-
-async def test_a_call_of_which_twilio_did_not_notice_that_its_process_died_is_adopted(
-    door: Door, database: Database, database_url: str, model: Model
-) -> None:
-    async with door.stream(await door.ring()):
-        await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
-        await killed(door.live_calls)
-        restarted = Door(database, database_url, model, slot="0")
-        restarted.public_url = door.base_url
-        await restarted.start()
-        await restarted.live_calls._orphans.adopt()
-        assert [Answer(document).verbs for _, document in restarted.twilio.redirected] == [
-            ["Connect", "Redirect"]
-        ]
-        row = await door.row()
-        assert row.holder == restarted.live_calls.holder.name
-        assert await holding.held_by_predecessors(database, restarted.live_calls.holder) == []
-        await restarted.stop()
 
 
 async def test_a_stream_that_is_replaced_by_rest_is_no_hang_up(door: Door) -> None:
