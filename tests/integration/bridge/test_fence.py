@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from bridge.runtime.journal import Journal
 from database import calls
 from database.call_history import erase_content
-from database.journal import Entry, EventEntry, LineEntry, StreamWorks, TotalsEntry
+from database.journal import Entry, EventEntry, LineEntry, ReasonEntry, StreamWorks, TotalsEntry
 from database.models import Call, CallEvent, PhoneNumber, TranscriptLine
 from database.session import Database
 
@@ -171,3 +171,15 @@ async def test_words_that_were_erased_do_not_come_back(database: Database, agent
     async with database.session() as session:
         assert (await session.scalars(select(TranscriptLine))).all() == []
         assert (await session.get_one(Call, call_id)).usage == {"output_audio": 7}
+
+
+async def test_why_a_call_ends_is_not_said_by_a_process_that_it_was_taken_from(
+    database: Database, agent_id: str
+) -> None:
+    """Its stream is stopped because another one is to come, which takes for a hang-up what is none."""
+    call_id = await a_call(database, attach_number=3, holder="other")
+    reason = ReasonEntry(call_id, "caller_hung_up", None, 3)
+    for holder, said in (("mine", None), ("other", "caller_hung_up")):
+        await write(Journal(database, holder=holder), reason)
+        row = await calls.by_id(database, call_id)
+        assert row is not None and row.ended_reason == said

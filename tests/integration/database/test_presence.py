@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 from sqlalchemy import literal, select, text
 
-from database.notifications import Notifications
+from database.notifications import CALL_EVENTS, Notifications
 from database.presence import BE_THERE, is_there
 from database.session import Database
 
@@ -61,17 +61,15 @@ async def test_a_connection_that_is_cut_by_postgres_is_made_again(
     database: Database, database_url: str
 ) -> None:
     async with process(database_url, "process_a") as notifications:
-        async with database.session() as session:
-            await session.execute(
-                text("""
-                select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
-                   and database = (select oid from pg_database where datname = current_database())
-            """)
-            )
-        async with asyncio.timeout(10):
-            while notifications.connected.is_set():
-                await asyncio.sleep(0)
-            await notifications.connected.wait()
+        with notifications.listen(CALL_EVENTS) as news:
+            async with database.session() as session:
+                await session.execute(
+                    text("""
+                        select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
+                           and database = (select oid from pg_database where datname = current_database())
+                    """)
+                )
+            assert await news.wait(10), "as soon as it is connected again"
         assert await there(database, "process_a") == [True]
 
 
