@@ -101,7 +101,12 @@ class Moves:
         media stream has brought it to a third one meanwhile."""
         try:
             row = await calls.by_id(self._database, call_id)
-            if row is None or row.holder != held_by or row.ended_at is not None:
+            if (
+                row is None
+                or row.holder != held_by
+                or row.ended_at is not None
+                or row.ended_reason is not None
+            ):
                 return
             taken = await self._warm_up(row, quiet=quiet) and (
                 await holding.take_over(self._database, call_id, held_by=held_by, heir=self._taker.holder)
