@@ -48,9 +48,7 @@ class Parts:
         self.signatures = Signatures(settings.public_url, settings.twilio_auth_token)
         self.stream_tokens = StreamTokens(settings.secret_key)
         self.secret_box = SecretBox(settings.secret_key)
-        self.twilio = TwilioAccount(
-            settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
-        )
+        self.twilio = _twilio(settings)
         self.rate_limits = RateLimits(settings.api_requests_per_minute)
         self.address_guard = AddressGuard(settings.outgoing_allowed_hosts)
         self.webhooks = WebhookSender(
@@ -131,6 +129,12 @@ class Parts:
         await self.twilio.close()
         await self.metrics_page.close()
         await self.database.close()
+
+
+def _twilio(settings: Settings) -> TwilioAccount:
+    return TwilioAccount(
+        settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_api_base_url
+    )
 
 
 def _model(settings: Settings) -> ModelOptions:

@@ -226,11 +226,11 @@ class LiveCalls:
         return True
 
     def resume(self, row: Call, agent: AgentSnapshot, past: Past) -> bool:
-        """Take up a call that another process had, and hold it until its media stream comes. False: no
-        room."""
+        """Take up a call that another process had, and hold it until its media stream comes. That one is
+        gone, has not answered, or gives it away: it is not waited for again. False: no room."""
         if row.id in self._held:
             return True
-        held = self._admit(row, agent, past=past, warm_elsewhere=True)
+        held = self._admit(row, agent, past=past)
         if held is None:
             return False
         self._wait_for_claim(held, self._claim_seconds)
