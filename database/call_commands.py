@@ -34,6 +34,11 @@ call is held. Acknowledged by its holder, if that is still there."""
 TAKE_OVER = "take_over"
 """`{"quiet", "held_by"}`: the process of that name has the call and is stopping, and any other one that has
 room is to have it. Nothing was cut where it was `quiet`."""
+PREPARE = "prepare"
+"""`{"held_by"}`: a new call has reached the process of that name, which has no room for it. Any other one
+that has is to open its model session."""
+FOR_ANYBODY = frozenset({TAKE_OVER, PREPARE})
+"""Announced by their own names: they concern processes that do not know the call."""
 BROKEN_OFF = "broken_off"
 """The process that gave the call away was not quiet any more when it lost the media stream."""
 OVER = "over"
@@ -116,7 +121,7 @@ async def add_command(
     row = CallCommand(call_id=call_id, command=command, data=data or {})
     session.add(row)
     await session.flush()
-    about = TAKE_OVER if command == TAKE_OVER else call_id
+    about = command if command in FOR_ANYBODY else call_id
     await session.execute(select(func.pg_notify(CALL_COMMANDS, about)))
     return row.id
 

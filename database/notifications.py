@@ -103,11 +103,13 @@ class Notifications:
         self._wake_everybody()
 
     async def stop(self) -> None:
-        if self._task is not None:
+        if self._task is None:
+            return
+        while not self._task.done():
+            # asyncpg may take a cancellation for its own command's, and go on.
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+            await asyncio.wait([self._task], timeout=1.0)
+        self._task = None
 
     @contextlib.contextmanager
     def listen(self, channel: str, key: str = ANY) -> Generator[News]:
@@ -131,6 +133,7 @@ class Notifications:
                 TimeoutError,
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
+                asyncpg.InternalClientError,  # after a command that it had to give up
             ) as error:
                 log.warning("notifications_away", error=type(error).__name__)
             self.connected.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Collection, Coroutine
+from collections.abc import Coroutine, Set
 from typing import Any, Protocol
 
 import msgspec
@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.call.ending import EndReason
 from bridge.call.events import BrokenOff, Event, MachineDetected, SayRequested, TransferRequested
 from bridge.runtime.moves import Moves
+from bridge.runtime.placing import Placing
 from database import call_commands, calls
 from database.models import CallCommand
 from database.notifications import CALL_COMMANDS, News, Notifications
@@ -36,7 +37,8 @@ class Holder(Protocol):
     def full(self) -> bool: ...
     def offered(self, call_id: str) -> bool: ...
     def holds(self, call_id: str) -> bool: ...
-    def held_lately(self) -> Collection[str]: ...
+    def abandon(self, call_id: str) -> None: ...
+    def held_lately(self) -> Set[str]: ...
     def hang_up(self, call_id: str, reason: EndReason) -> bool: ...
     def take(self, call_id: str, event: Event) -> bool: ...
     def answered(self, call_id: str, at: dt.datetime) -> bool: ...
@@ -46,12 +48,18 @@ class Holder(Protocol):
 
 class CommandIntake:
     def __init__(
-        self, database: Database, notifications: Notifications, holder: Holder, moves: Moves
+        self,
+        database: Database,
+        notifications: Notifications,
+        holder: Holder,
+        moves: Moves,
+        placing: Placing,
     ) -> None:
         self._database = database
         self._notifications = notifications
         self._holder = holder
         self._moves = moves
+        self._placing = placing
         self._taking: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -81,7 +89,7 @@ class CommandIntake:
         loop = asyncio.get_running_loop()
         look_again_at = loop.time() + POLL_SECONDS
         while await news.wait(look_again_at - loop.time()):
-            if news.concerns(self._holder.held_lately()) or news.concerns({call_commands.TAKE_OVER}):
+            if news.concerns(self._holder.held_lately() | call_commands.FOR_ANYBODY):
                 return
 
     async def _take_all(self, news: News) -> None:
@@ -95,6 +103,8 @@ class CommandIntake:
                     taken.append(self._take(command))
                 elif command.command == call_commands.TAKE_OVER and not self._holder.full:
                     taken.append(self._take_over(command))
+                elif command.command == call_commands.PREPARE and not self._holder.full:
+                    taken.append(self._prepare(command))
             await asyncio.gather(*taken)
         except (OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("commands_not_read", error=type(error).__name__)
@@ -114,7 +124,7 @@ class CommandIntake:
         elif command.command == call_commands.OFFERED:
             if self._holder.offered(call_id):
                 await call_commands.acknowledge(self._database, command.id)
-        elif command.command == call_commands.TAKE_OVER:
+        elif command.command in call_commands.FOR_ANYBODY:
             return  # whoever asks for it cannot be the one to do it
         elif self._holder.holds(call_id) and await call_commands.acknowledge(self._database, command.id):
             self._carry_out(call_id, command.command, command.data)
@@ -127,6 +137,12 @@ class CommandIntake:
             task = asyncio.create_task(work, name=f"take_{command.call_id}")
             self._taking.add(task)
             task.add_done_callback(self._taking.discard)
+
+    async def _prepare(self, command: CallCommand) -> None:
+        """The row names its new holder before whoever asked is told: what Twilio hears next depends on it."""
+        taken = await self._placing.take(command.call_id, held_by=str(command.data.get("held_by")))
+        if taken and not await call_commands.acknowledge(self._database, command.id):
+            self._holder.abandon(command.call_id)
 
     def _carry_out(self, call_id: str, command: str, data: dict[str, Any]) -> None:
         match command:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection, Coroutine
+from collections.abc import Coroutine, Set
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from bridge.runtime.model_sessions import ModelSessions
 from bridge.runtime.moves import Moves
 from bridge.runtime.new_call import NewCall, openai_call
 from bridge.runtime.orphans import Orphans
+from bridge.runtime.placing import Placing
 from bridge.runtime.recorder import Recorder
 from bridge.runtime.row_closer import RowCloser
 from bridge.runtime.streams import Streams
@@ -110,7 +111,8 @@ class LiveCalls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._rows = RowCloser(database, lambda: self.journal.behind, holder=self.holder.name)
         self._moves = Moves(database, notifications, streams, self)
-        self._intake = CommandIntake(database, notifications, self, self._moves)
+        self.placing = Placing(database, notifications, self)
+        self._intake = CommandIntake(database, notifications, self, self._moves, self.placing)
         self._orphans = Orphans(database, notifications, self._moves, self, jitter=jitter)
         self._janitor = Janitor(database)
 
@@ -191,7 +193,7 @@ class LiveCalls:
     def holds(self, call_id: str) -> bool:
         return call_id in self._held
 
-    def held_lately(self) -> Collection[str]:
+    def held_lately(self) -> Set[str]:
         """Those that are held, and those that were until a moment ago: a command may cross with the end."""
         long_ago = asyncio.get_running_loop().time() - LATELY_SECONDS
         while self._released and next(iter(self._released.values())) < long_ago:

@@ -6,7 +6,7 @@ from bridge.call.ending import APOLOGISE, EndReason
 from bridge.runtime.live_calls import LiveCalls
 from bridge.runtime.snapshot import agent_of
 from bridge.runtime.streams import Streams
-from database import call_commands, calls, holding
+from database import call_commands, calls
 from database.call_events import utc_now
 from database.models import Call, PhoneNumber
 from database.session import Database
@@ -26,8 +26,7 @@ async def answer_call(
         return twiml.hang_up()
     if call.ended_reason is not None:
         return await already_ending(database, call, number)
-    holder = call.holder or await holding.hold(database, call.id, holder=live_calls.holder)
-    if holder == live_calls.holder.name and not live_calls.prepare(call, await agent_of(database, call)):
+    if not await live_calls.placing.find(call):
         await calls.answer(database, call.id, holder=live_calls.holder)
         await calls.commit_reason(database, call.id, EndReason.OVERLOADED)
         return when_full(number)

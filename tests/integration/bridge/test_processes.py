@@ -185,3 +185,35 @@ async def test_commands_are_found_though_their_announcement_was_lost(door: Door,
         other.database, other.notifications, row.id, call_commands.ANSWERED, {"at": at_.isoformat()}
     )
     assert await asked
+
+
+async def test_a_new_call_that_finds_no_room_is_held_by_a_process_that_has_some(
+    door: Door, other: Door
+) -> None:
+    """As while one of them stops: what stands before them learns of it a second later."""
+    door.live_calls.draining = True
+    answer = await door.ring()
+    assert (door.live_calls.count, other.live_calls.count) == (0, 1)
+    assert answer.stream_url.endswith("/1"), "the stream goes to who holds the call"
+    async with other.stream(at(answer, other)) as socket:
+        await opened(other)
+        await socket.send(MEDIA)
+        await door.model.until(lambda: f"append {MEDIA}" in door.model.heard)
+    assert len(door.model.models) == 1, "one session was paid for"
+
+
+async def test_asked_again_a_process_that_is_full_tells_the_same(door: Door, other: Door) -> None:
+    door.live_calls.draining = True
+    first, second = await door.ring(), await door.ring()
+    assert first.document == second.document
+    assert other.live_calls.count == 1
+
+
+async def test_a_call_that_no_process_has_room_for_hears_that_all_lines_are_busy(
+    door: Door, other: Door
+) -> None:
+    door.live_calls.draining = other.live_calls.draining = True
+    answer = await door.ring()
+    assert answer.verbs == ["Say", "Hangup"]
+    row = await door.row()
+    assert (row.ended_reason, row.holder) == (EndReason.OVERLOADED, door.live_calls.holder.name)

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from bridge.call.ending import EndReason
 from bridge.call.events import Answered, CallOver, ModelOpened, ModelUnreachable, StreamStarted
-from bridge.runtime.loop_lag import MEAN_SAMPLES
+from bridge.runtime.loop_lag import RECENT_SAMPLES
 from database import calls
 from database.models import Call, PhoneNumber
 from tests.integration.bridge.conftest import CALLER, NUMBER, Answer, Door
@@ -89,7 +89,7 @@ async def test_as_many_calls_are_taken_as_there_are_places_however_many_come_at_
 
 async def test_an_overloaded_process_turns_new_calls_away_and_keeps_its_own(door: Door) -> None:
     answer = await door.ring("CA1")
-    for _ in range(MEAN_SAMPLES):
+    for _ in range(RECENT_SAMPLES):
         door.live_calls.lag.take(1.0)
     assert (await door.ring("CA2")).verbs[0] == "Say"
     assert (await door.row("CA2")).ended_reason == "overloaded"
