@@ -354,13 +354,13 @@ class Call:
             self.closing.response_id = event.response_id
 
     def _response_ended(self, event: ResponseEnded) -> None:
-        failed = event.status == "failed"
+        failed, cut = event.status == "failed", event.status == "cancelled"
         self._handover.greeting_said |= event.status == "completed"
-        self._talk.response_ended(more_to_come=failed or self._tools.any_running)
+        self._talk.response_ended(more_to_come=failed or cut or self._tools.any_running)
         if self.closing is not None and self.closing.response_id == event.response_id:
             self.closing.spoken = True
         if not failed:
-            self._retried = self._retried and self._talk.silent_ms > 0
+            self._retried = self._retried and (cut or self._talk.silent_ms > 0)
             return
         self._talk.record("model.error", code=event.code, message=event.message)
         self._try_again(SessionFailed(False, event.code or "failed", event.message or ""))
@@ -603,6 +603,7 @@ class Call:
             (model.retry_due_at(), self._handover.open_another),
             (model.successor_due_at(), self._handover.open_another),
             (model.hand_over_by(), self._handover.take_over),
+            (self._handover.speak_up_at, self._handover.speak_up),
             (self._over_at(), lambda: self._close_with_words(EndReason.MAX_DURATION)),
             (self._silent_at(), lambda: self._close_with_words(EndReason.CALLER_SILENT)),
             (self._filler_at(), self._tools.fill_silence),

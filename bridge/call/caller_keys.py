@@ -62,6 +62,7 @@ class CallerKeys:
         if self._agent.turn_detection.interrupt_response and not self._handover.protection.active:
             self._talk.interrupt()
             self._model.send(self._model.engine.stop_speaking())
+            self._talk.due_since = None
 
     def _ended(self, entry: str | None) -> None:
         if entry is None:

@@ -220,13 +220,17 @@ class Conversation:
         self.silent_ms = 0
         self.due()
 
+    def silent_for(self) -> float:
+        """How long the caller has heard nothing, in seconds."""
+        return 0.0 if self.silence_since is None else self._clock.now - self.silence_since
+
     def due(self) -> None:
         """It is for the agent to speak."""
         if self.due_since is None:
             self.due_since = self._clock.now
 
     def response_ended(self, *, more_to_come: bool) -> None:
-        """`more_to_come`: a tool that it has called runs."""
+        """`more_to_come`: a tool that it has called runs, or it was cut off; what was due is due still."""
         self.response, self._voiced = None, False
         self.quiet_since = self._clock.now
         if not more_to_come:

@@ -22,6 +22,10 @@ AFTER_A_BREAK = (
     "The line broke for a moment. In one short, natural sentence pick the conversation up where it was,"
     " without greeting again; where the caller may have been speaking, ask them to say it once more."
 )
+UNHEARD_SECONDS = 1.5
+"""Without a media stream that could carry a word: the caller may have said something in vain."""
+SPEAK_UP_SECONDS = 2.0
+"""For them to say it again by themselves."""
 
 
 class Handover:
@@ -43,6 +47,8 @@ class Handover:
         )
         self.greeting_said = False
         """By the model, to its end."""
+        self.speak_up_at: float | None = None
+        """When the agent speaks up after a break, if nobody does before."""
         self._agent = agent
         self._model = model
         self._talk = talk
@@ -126,6 +132,14 @@ class Handover:
         """The caller is on the line, for the first time or again."""
         self._model.send(self._model.engine.stream_started())
         self.listen()
+        if self._talk.silent_for() >= UNHEARD_SECONDS and self._talk.due_since is None:
+            self._talk.owed.broken_off = True
+            self.speak_up_at = self._clock.now + SPEAK_UP_SECONDS
+
+    def speak_up(self) -> None:
+        self.speak_up_at = None
+        if self._talk.owed.broken_off and self._talk.silent and self._talk.due_since is None:
+            self.speak_if_due()
 
     def end_protection(self) -> None:
         """What was not to be interrupted has been heard."""

@@ -49,7 +49,7 @@ async def test_the_model_uses_a_server_and_the_operator_is_told(callbridge: Harn
     tool_call_id = called[1]["tool_call_id"]
     assert called == ("tool.called", {"name": "crm.find_customer", "tool_call_id": tool_call_id})
     duration_ms = returned[1].pop("duration_ms")
-    assert duration_ms >= 100
+    assert 90 <= duration_ms < 5000
     assert returned[1] == {
         "name": "crm.find_customer",
         "tool_call_id": tool_call_id,
