@@ -75,7 +75,9 @@ class Waiting:
         ):
             return None
         patience = self._limits.thinking if self._talk.thinking else self._limits.answer
-        return max(due_since, self._tools.filler_asked_at or 0.0, self._asked_again_at) + patience
+        # A session that has only just come was asked for the answer when it came.
+        asked_at = max(self._asked_again_at, self._model.current.opened_at or 0.0)
+        return max(due_since, self._tools.filler_asked_at or 0.0, asked_at) + patience
 
     def response_done_by(self) -> float | None:
         """When a response is taken to be endless."""

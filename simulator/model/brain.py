@@ -69,7 +69,10 @@ class PracticeBrain:
             return (Say(_STILL_THERE),)
         words = turn.caller or " ".join(turn.notes)
         if not words and turn.history and turn.history[-1].role == "user":
-            words = turn.history[-1].text  # asked once more, as nothing was answered
+            # Asked once more, as nothing was answered, or what was could not be heard.
+            if turn.known:
+                return (Say(" ".join(map(_reported, turn.known))),)
+            words = turn.history[-1].text
         if not words:
             return (Say(_greeting(turn.instructions) if turn.cause == "asked" else _REPEAT),)
         return self._answer(words, turn)

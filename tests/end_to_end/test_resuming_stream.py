@@ -34,7 +34,7 @@ async def struck(callbridge: Harness, number: str, caller: str, fault: SocketFau
     await call.wait_for("agent stopped speaking", count=2)
     call.streams[0].fail(fault, seconds=1.0 if fault == "slow_reader" else None)
     lines = await remembered(callbridge, call)
-    spoken_up = [line for line in lines if "line broke" in line[1]]
+    spoken_up = [line for line in lines if line[1].startswith("Sorry, the")]
     assert [line for line in lines if line not in spoken_up] == SPOKEN, fault
     assert bool(spoken_up) is (fault == "black_hole"), "something may have been said in vain"
     return call

@@ -159,13 +159,16 @@ def test_after_a_break_the_practice_brain_goes_on_where_it_was(last: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("begun", "said"),
+    ("begun", "asked", "said"),
     [
-        (None, "This is what I found: It is on its way."),
-        ("This is what I", "Sorry, as I was saying: found: It is on its way."),
+        (None, CARRY_ON, "This is what I found: It is on its way."),
+        (None, None, "This is what I found: It is on its way."),
+        ("This is what I", CARRY_ON, "Sorry, as I was saying: found: It is on its way."),
     ],
 )
-def test_what_a_function_has_returned_is_not_asked_for_again(begun: str | None, said: str) -> None:
+def test_what_a_function_has_returned_is_not_asked_for_again(
+    begun: str | None, asked: str | None, said: str
+) -> None:
     tool = {"type": "function", "name": "look_up", "description": "", "parameters": {"type": "object"}}
     talk = Talk(session=PHONE | {"tools": [tool]})
     call = {"type": "function_call", "call_id": "call_1", "name": "look_up", "arguments": "{}"}
@@ -175,7 +178,7 @@ def test_what_a_function_has_returned_is_not_asked_for_again(begun: str | None, 
     talk.send("conversation.item.create", item=output)
     if begun is not None:
         talk.send("conversation.item.create", item=written("assistant", begun, "line_2"))
-    talk.send("response.create", response={"instructions": CARRY_ON})
+    talk.send("response.create", response={"instructions": asked} if asked else {})
     talk.finish()
     assert said in said_last(talk)
     assert not talk.all("response.function_call_arguments.done")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.call.commands import OpenModel
-from bridge.call.events import StreamEnded, StreamStarted
+from bridge.call.events import ModelClosed, StreamEnded, StreamStarted
 from tests.unit.bridge.call.story import Story, audio
 
 
@@ -138,3 +138,17 @@ def test_a_short_break_is_passed_over():
     story.happens(StreamStarted("MZ2"))
     story.later(4)
     assert asked_to_speak(story) == []
+
+
+def test_a_session_that_has_only_just_come_is_asked_once():
+    """Asked twice it would answer twice, and call a tool twice."""
+    story = waiting_caller()
+    story.later(3.5)
+    story.happens(ModelClosed(1006, "", 1))
+    story.later(1.0)
+    story.said.clear()
+    story.opened(2)
+    story.configured()
+    story.later(0.1)
+    assert len(story.sent("response.create")) == 1
+    assert not story.events("model.error")
