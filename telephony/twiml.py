@@ -13,6 +13,7 @@ CONNECTING = "I am connecting you to somebody."
 CALL_AGAIN = "Please call again later. Goodbye."
 
 DIAL_SECONDS = 30
+WAIT_SECONDS = 4
 
 
 def connect(*, stream_url: str, token: str, after_stream_url: str) -> str:
@@ -37,6 +38,14 @@ def apologise(fallback_number: str | None, *, words: str = APOLOGY) -> str:
     if fallback_number is not None:
         response.dial(fallback_number, timeout=DIAL_SECONDS)
     response.hangup()
+    return str(response)
+
+
+def wait(after_stream_url: str) -> str:
+    """Nothing, until REST says what comes next; if it does not, ask again."""
+    response = VoiceResponse()
+    response.pause(length=WAIT_SECONDS)
+    response.redirect(after_stream_url, method="POST")
     return str(response)
 
 

@@ -32,6 +32,8 @@ from telephony import twiml
 from telephony.addresses import Addresses
 
 DATABASE_SECONDS = 3.0
+TAKER_SECONDS = 0.7
+"""For a process that has room to say that it takes the call."""
 HOLDER_SECONDS = 0.3
 """For the process that holds the call to say that it is still there. One that was killed does not answer."""
 
@@ -80,7 +82,7 @@ async def after_stream(
     without_postgres: NamedDependency[WithoutPostgres],
 ) -> Response[str]:
     """Idempotent: asked twice, by `action` and by Redirect, it answers twice the same."""
-    asked = AfterStream(form, database, notifications, live_calls, streams, addresses)
+    asked = AfterStream(form, database, notifications, live_calls, streams, addresses, without_postgres)
     try:
         async with in_time(live_calls, DATABASE_SECONDS):
             return Xml(await asked.document(call_id))
@@ -104,6 +106,7 @@ class AfterStream:
         live_calls: LiveCalls,
         streams: Streams,
         addresses: Addresses,
+        without_postgres: WithoutPostgres,
     ) -> None:
         self._form = form
         self._database = database
@@ -111,9 +114,12 @@ class AfterStream:
         self._live_calls = live_calls
         self._streams = streams
         self._addresses = addresses
+        self._without_postgres = without_postgres
 
     async def document(self, call_id: str) -> str:
         call = await calls.by_id(self._database, call_id)
+        if call is None and (unwritten := self._without_postgres.after_stream(call_id, self._form)):
+            return unwritten
         if call is None or call.twilio_call_sid != self._form.call_sid:
             # Its row may be in the spool of a process that was killed.
             there = self._form.call_status not in FINAL_STATUSES
@@ -165,11 +171,15 @@ class AfterStream:
             if taken is None:  # a third process was faster
                 return self._streams.document(await calls.by_id(self._database, call.id) or offered)
             offered = taken
-        past, agent = await (reading or self._read(call))
-        if not self._live_calls.resume(offered, agent, past):
-            return await self._give_up(call, EndReason.PROCESS_LOST)
-        log.info("call_resumed", call_id=call.id)
-        return self._streams.document(offered)
+        return await self._take_up(offered, *await (reading or self._read(call)))
+
+    async def _take_up(self, call: Call, past: Past, agent: AgentSnapshot) -> str:
+        if self._live_calls.resume(call, agent, past):
+            log.info("call_resumed", call_id=call.id)
+            return self._streams.document(call)
+        if await self._taken_elsewhere(call):
+            return twiml.wait(self._addresses.after_stream(call.slot or "0", call.id))
+        return await self._give_up(call, EndReason.PROCESS_LOST)
 
     async def _held_elsewhere(self, call: Call) -> bool:
         """Another process is there that has the call, with its warm session, and is told that a stream
@@ -181,6 +191,18 @@ class AfterStream:
             call_commands.OFFERED,
             {},
             timeout_s=HOLDER_SECONDS,
+        )
+
+    async def _taken_elsewhere(self, call: Call) -> bool:
+        """This process has no room, or is stopping. Another one takes the call, and has Twilio told of a
+        stream by REST."""
+        return await call_commands.ask(
+            self._database,
+            self._notifications,
+            call.id,
+            call_commands.TAKE_OVER,
+            {"quiet": False, "held_by": self._live_calls.holder.name},
+            timeout_s=TAKER_SECONDS,
         )
 
     async def _give_up(self, call: Call, reason: EndReason) -> str:

@@ -24,7 +24,7 @@ from bridge.web.signature import Signatures
 from bridge.web.take_over import phone_leg
 from bridge.web.without_postgres import WithoutPostgres
 from bridge.wire import twilio
-from database import holding
+from database import calls, holding
 from database.past import past_of
 from database.session import Database
 
@@ -104,11 +104,19 @@ async def attach(
     """Use the token up and take the call. None: it was used before, or the call is not to go on."""
     try:
         async with in_time(live_calls, DATABASE_SECONDS):
-            return await attach_with_postgres(claim, database, live_calls)
+            live = await attach_with_postgres(claim, database, live_calls)
+            if live is None and await is_unwritten(claim.call_id, database, live_calls):
+                return without_postgres.attach(claim)
+            return live
     except AWAY:
         if not live_calls.holds(claim.call_id):
             raise
         return without_postgres.attach(claim)
+
+
+async def is_unwritten(call_id: str, database: Database, live_calls: LiveCalls) -> bool:
+    """Postgres has come back since the call was answered without it; its row is still on its way there."""
+    return live_calls.holds(call_id) and await calls.by_id(database, call_id) is None
 
 
 async def attach_with_postgres(

@@ -91,6 +91,26 @@ async def test_a_process_that_is_gone_is_not_asked_for_its_call(door: Door, othe
     assert (await door.row()).holder == other.live_calls.holder.name
 
 
+async def test_a_process_that_stops_has_another_one_take_up_the_call_it_is_asked_about(
+    door: Door, other: Door, third: Door
+) -> None:
+    """It knows of the call only because it was asked first; an apology would lose it."""
+    answer = await door.ring()
+    async with door.stream(answer):
+        await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
+        await answered_a_while_ago(door)
+        await gone(door)
+        other.live_calls.draining = True
+        again = await asked_what_comes_next(other, answer)
+        assert again.verbs == ["Pause", "Redirect"]
+        await third.first_call()
+        async with asyncio.timeout(5):
+            while not third.twilio.redirected:
+                await third.row()
+    row = await door.row()
+    assert (row.holder, row.ended_reason) == (third.live_calls.holder.name, None)
+
+
 async def test_a_call_of_which_twilio_did_not_notice_that_its_process_died_is_adopted(
     door: Door, other: Door
 ) -> None:

@@ -156,3 +156,19 @@ async def test_a_postgres_that_hangs_is_not_waited_for(away: Door, outage: Outag
     row = await away.row()
     assert row.answered_at is not None
     assert (await away.event_types(row.id)).count("call.answered") == 1
+
+
+async def test_a_call_whose_row_is_still_on_its_way_to_postgres_is_carried(
+    away: Door, outage: Outage
+) -> None:
+    """Postgres is back between the webhook and the stream, and knows nothing of the call yet."""
+    await away.live_calls.journal.stop(1.0)
+    outage.stop()
+    answer = await away.ring()
+    outage.start()
+    async with away.stream(answer) as media:
+        await away.calls[0].until(lambda: away.calls[0].happened(StreamStarted))
+        await media.send(MEDIA)
+        await away.model.until(lambda: f"append {MEDIA}" in away.model.heard)
+    again = Answer((await away.post(answer.after_stream, CallSid="CA1", CallStatus="in-progress")).text)
+    assert again.verbs == ["Connect", "Redirect"]
