@@ -27,12 +27,13 @@ def write(path: Path, rows: Rows, titles: Mapping[str, str], days: set[dt.date])
     """`titles` and `rows` by scenario; `days`: on which they were measured."""
     when = " and ".join(str(day) for day in sorted(days))
     versions = [f"Python {platform.python_version()}", *_packages(), *_programs()]
-    method, unknown = ((HERE / name).read_text() for name in ("method.md", "unknown.md"))
+    misses, method, unknown = ((HERE / name).read_text() for name in ("misses.md", "method.md", "unknown.md"))
     text = (
         "# Performance\n\n"
         f"{f'Measured by `make bench` on {when}: {machine()}.' if days else NOT_YET}\n"
         "Ratios count; absolute figures are of this machine.\n\n"
-        f"## Targets\n\n{tables.targets(rows)}\n\n## Figures\n\n{tables.every(rows, titles)}\n{method}\n"
+        f"## Targets\n\n{tables.targets(rows)}\n\n{misses}"
+        f"## Figures\n\n{tables.every(rows, titles)}\n{method}\n"
         f"## Versions\n\n{', '.join(versions)}.\n\n{unknown}"
     )
     path.parent.mkdir(exist_ok=True)

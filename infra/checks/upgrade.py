@@ -146,7 +146,8 @@ async def none_lost(
     missing = [len(call.behaviour.lines) + 1 - len(call.heard) for call in calls]
     check("each question got its answer", [number for number in missing if number > int(moved)], [])
     if moved:
-        print(f"       {sum(missing)} of {len(calls)} callers had to ask again: they spoke in the gap")
+        again = sum(number > 0 for number in missing)
+        print(f"       {again} of {len(calls)} callers had to ask again: they spoke in the gap")
 
 
 async def all_rows(api: httpx.AsyncClient) -> list[dict[str, Any]]:
