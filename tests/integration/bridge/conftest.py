@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import socket
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
@@ -89,6 +89,8 @@ class Door:
             AddressGuard(), signing_secrets=tool_signing_secrets([SECRET_KEY]), user_agent="Callbridge/test"
         )
         self.calls: list[ScriptedCall] = []
+        self.prepare: Callable[[ScriptedCall], object] = lambda _: None
+        """What a test makes of each new call."""
         self._has_calls = asyncio.Event()
         options: dict[str, Any] = {
             "slot": "0",
@@ -125,9 +127,6 @@ class Door:
     async def first_call(self) -> ScriptedCall:
         await self._has_calls.wait()
         return self.calls[0]
-
-    def prepare(self, call: ScriptedCall) -> None:
-        """Tests replace it."""
 
     async def start(self) -> None:
         await self.notifications.start()
@@ -351,6 +350,25 @@ async def door(
     await model.until(lambda: model.open_sessions == 0)
     left = {task for task in asyncio.all_tasks() - tasks_before if not task.done()}
     assert not {task.get_name() for task in left if "leg" in task.get_name()}
+
+
+async def another(
+    door: Door, database: Database, database_url: str, model: Model, slot: str
+) -> AsyncGenerator[Door]:
+    """One more process at the address that Twilio knows."""
+    other = Door(database, database_url, model, slot=slot)
+    other.public_url = door.base_url
+    await other.start()
+    await door.notifications.connected.wait()
+    await other.notifications.connected.wait()
+    yield other
+    await other.stop()
+
+
+@pytest.fixture
+async def other(door: Door, database: Database, database_url: str, model: Model) -> AsyncGenerator[Door]:
+    async for other in another(door, database, database_url, model, "1"):
+        yield other
 
 
 def seconds_ago(seconds: float) -> dt.datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 import structlog
@@ -19,7 +19,7 @@ from tests.integration.bridge.fakes import Model, ScriptedCall
 KEY_PRESSED = '{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"1"}}'
 
 
-def ends_on_a_key(reason: EndReason) -> object:
+def ends_on_a_key(reason: EndReason) -> Callable[[ScriptedCall], None]:
     def script(call: ScriptedCall) -> None:
         call.answers[DtmfReceived] = [EndCall(reason, caller_gone=False, error={"code": "x"})]
 
@@ -27,7 +27,7 @@ def ends_on_a_key(reason: EndReason) -> object:
 
 
 async def test_an_ending_tells_twilio_first_and_leaves_the_closing_to_it(door: Door) -> None:
-    door.prepare = ends_on_a_key(EndReason.AGENT_HUNG_UP)  # type: ignore[method-assign]
+    door.prepare = ends_on_a_key(EndReason.AGENT_HUNG_UP)
     answer = await door.ring()
     async with door.stream(answer) as socket:
         door.twilio.then = socket.close
@@ -40,7 +40,7 @@ async def test_an_ending_tells_twilio_first_and_leaves_the_closing_to_it(door: D
 
 
 async def test_what_is_our_fault_is_apologised_for_at_once(door: Door) -> None:
-    door.prepare = ends_on_a_key(EndReason.MODEL_LOST)  # type: ignore[method-assign]
+    door.prepare = ends_on_a_key(EndReason.MODEL_LOST)
     answer = await door.ring()
     async with door.stream(answer) as socket:
         door.twilio.then = socket.close
@@ -51,7 +51,7 @@ async def test_what_is_our_fault_is_apologised_for_at_once(door: Door) -> None:
 
 
 async def test_while_twilio_is_away_the_socket_is_closed_and_after_stream_carries_on(door: Door) -> None:
-    door.prepare = ends_on_a_key(EndReason.MODEL_LOST)  # type: ignore[method-assign]
+    door.prepare = ends_on_a_key(EndReason.MODEL_LOST)
     door.twilio.away = True
     answer = await door.ring()
     async with door.stream(answer) as socket:
@@ -68,7 +68,7 @@ async def test_a_bug_of_ours_becomes_a_heard_ending_and_is_logged_without_what_w
     def script(call: ScriptedCall) -> None:
         call.breaks_on = DtmfReceived
 
-    door.prepare = script  # type: ignore[method-assign]
+    door.prepare = script
     answer = await door.ring()
     with structlog.testing.capture_logs() as logs:
         async with door.stream(answer) as socket:
@@ -93,7 +93,7 @@ async def test_an_operator_hangs_up_from_any_process(door: Door) -> None:
     def script(call: ScriptedCall) -> None:
         call.answers[HangUpRequested] = [EndCall(EndReason.OPERATOR_HUNG_UP, caller_gone=False)]
 
-    door.prepare = script  # type: ignore[method-assign]
+    door.prepare = script
     await door.ring()
     row = await door.row()
     assert await call_commands.ask(door.database, door.notifications, row.id, "hangup", {})

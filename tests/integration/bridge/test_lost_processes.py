@@ -16,27 +16,9 @@ from bridge.runtime.orphans import GRACE_SECONDS, Orphans
 from database import call_commands, holding
 from database.models import Call, CallCommand
 from database.session import Database
-from tests.integration.bridge.conftest import STOP, Answer, Door
+from tests.integration.bridge.conftest import STOP, Answer, Door, another
 from tests.integration.bridge.fakes import Model
 from tests.integration.bridge.test_resuming import KEY_PRESSED, asked_what_comes_next, at, killed
-
-
-async def another(
-    door: Door, database: Database, database_url: str, model: Model, slot: str
-) -> AsyncGenerator[Door]:
-    other = Door(database, database_url, model, slot=slot)
-    other.public_url = door.base_url
-    await other.start()
-    await door.notifications.connected.wait()
-    await other.notifications.connected.wait()
-    yield other
-    await other.stop()
-
-
-@pytest.fixture
-async def other(door: Door, database: Database, database_url: str, model: Model) -> AsyncGenerator[Door]:
-    async for other in another(door, database, database_url, model, "1"):
-        yield other
 
 
 @pytest.fixture
@@ -193,7 +175,7 @@ async def test_a_call_that_could_not_be_adopted_is_found_again(door: Door, other
 
 async def test_a_process_that_lives_though_others_do_not_see_it_does_no_harm(door: Door, other: Door) -> None:
     """Its connection to Postgres was cut. What it takes for a hang-up is the end of its own stream."""
-    door.prepare = lambda call: call.answers.update({StreamEnded: [HUNG_UP]})  # type: ignore[method-assign]
+    door.prepare = lambda call: call.answers.update({StreamEnded: [HUNG_UP]})
     async with door.stream(await door.ring()) as old:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
         await answered_a_while_ago(door)
@@ -220,7 +202,7 @@ HUNG_UP = EndCall(EndReason.CALLER_HUNG_UP, caller_gone=True)
 
 
 async def test_a_process_that_has_lost_a_call_does_not_move_its_stream(door: Door, other: Door) -> None:
-    door.prepare = lambda call: call.answers.update({DtmfReceived: [MoveStream()]})  # type: ignore[method-assign]
+    door.prepare = lambda call: call.answers.update({DtmfReceived: [MoveStream()]})
     answer = await door.ring()
     async with door.stream(answer) as old:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))

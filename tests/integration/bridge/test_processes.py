@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
-import pytest
-
 from bridge.call.commands import EndCall
 from bridge.call.ending import EndReason
 from bridge.call.events import Answered, CallOver, HangUpRequested, ModelOpened, StreamStarted
 from database import call_commands, calls
 from database.models import Call
-from database.session import Database
 from tests.integration.bridge.conftest import CALLER, MEDIA, NUMBER, Answer, Door
-from tests.integration.bridge.fakes import Model
-
-
-@pytest.fixture
-async def other(door: Door, database: Database, database_url: str, model: Model) -> AsyncGenerator[Door]:
-    """A second process at the address that Twilio knows."""
-    other = Door(database, database_url, model, slot="1")
-    other.public_url = door.base_url
-    await other.start()
-    await door.notifications.connected.wait()
-    await other.notifications.connected.wait()
-    yield other
-    await other.stop()
 
 
 def at(answer: Answer, process: Door) -> Answer:
@@ -154,7 +136,7 @@ async def test_an_operator_asks_any_process_to_hang_up(door: Door, other: Door) 
     def script(call: object) -> None:
         call.answers[HangUpRequested] = [EndCall(EndReason.OPERATOR_HUNG_UP, caller_gone=False)]  # type: ignore[attr-defined]
 
-    door.prepare = script  # type: ignore[method-assign]
+    door.prepare = script
     async with door.stream(await door.ring()) as socket:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
         door.twilio.then = socket.close

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
-import pytest
-
 from bridge.call.commands import MoveStream, Record, SaveLine
 from bridge.call.ending import EndReason
 from bridge.call.events import (
@@ -16,24 +12,11 @@ from bridge.call.events import (
     StreamOffered,
     StreamStarted,
 )
-from database.session import Database
 from tests.integration.bridge.conftest import MEDIA, STOP, Answer, Door
-from tests.integration.bridge.fakes import Model, ScriptedCall
+from tests.integration.bridge.fakes import ScriptedCall
 
 KEY_PRESSED = '{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"1"}}'
 HELLO = SaveLine("item_1", 0, "agent", "Hello.", 0, 900, False)
-
-
-@pytest.fixture
-async def other(door: Door, database: Database, database_url: str, model: Model) -> AsyncGenerator[Door]:
-    """A second process at the address that Twilio knows."""
-    other = Door(database, database_url, model, slot="1")
-    other.public_url = door.base_url
-    await other.start()
-    await door.notifications.connected.wait()
-    await other.notifications.connected.wait()
-    yield other
-    await other.stop()
 
 
 def says_hello(call: ScriptedCall) -> None:
@@ -99,7 +82,7 @@ async def test_twilio_is_asked_for_a_stream_by_rest(door: Door) -> None:
     def script(call: ScriptedCall) -> None:
         call.answers[StreamEnded] = [MoveStream()]
 
-    door.prepare = script  # type: ignore[method-assign]
+    door.prepare = script
     async with door.stream(await door.ring()) as socket:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
         socket.transport.abort()
@@ -111,7 +94,7 @@ async def test_twilio_is_asked_for_a_stream_by_rest(door: Door) -> None:
 async def test_a_call_whose_process_was_killed_is_taken_up_with_what_was_said(
     door: Door, other: Door
 ) -> None:
-    door.prepare = says_hello  # type: ignore[method-assign]
+    door.prepare = says_hello
     answer = await door.ring()
     async with door.stream(answer):
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
@@ -147,7 +130,7 @@ async def test_what_a_superseded_process_has_to_tell_is_not_written(door: Door, 
     def script(call: ScriptedCall) -> None:
         call.answers[DtmfReceived] = [SaveLine("item_late", 7, "agent", "I am still here.", 0, 1, False)]
 
-    door.prepare = script  # type: ignore[method-assign]
+    door.prepare = script
     answer = await door.ring()
     async with door.stream(answer) as old:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
@@ -163,7 +146,7 @@ async def test_what_a_superseded_process_has_to_tell_is_not_written(door: Door, 
 
 async def test_a_process_that_stops_gives_its_calls_to_another(door: Door, other: Door) -> None:
     """The one that takes it has a session ready before Twilio is asked for a stream."""
-    door.prepare = says_hello  # type: ignore[method-assign]
+    door.prepare = says_hello
     answer = await door.ring()
     async with door.stream(answer) as socket:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
@@ -195,7 +178,7 @@ async def test_a_call_that_nobody_takes_is_apologised_for(door: Door) -> None:
 
 async def test_a_stream_that_is_replaced_by_rest_is_no_hang_up(door: Door) -> None:
     """Twilio's own request had been faster: the stream it brought is stopped by ours."""
-    door.prepare = lambda call: call.answers.update({DtmfReceived: [MoveStream()]})  # type: ignore[method-assign]
+    door.prepare = lambda call: call.answers.update({DtmfReceived: [MoveStream()]})
     async with door.stream(await door.ring()) as socket:
         await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
         await socket.send(KEY_PRESSED)

@@ -149,7 +149,7 @@ async def test_a_call_leaves_nothing_for_the_garbage_collector(door: Door) -> No
     def script(call: ScriptedCall) -> None:
         call.answers[StreamEnded] = [EndCall(EndReason.CALLER_HUNG_UP, caller_gone=True)]
 
-    door.prepare = script  # type: ignore[method-assign]
+    door.prepare = script
 
     async def call(call_sid: str) -> None:
         answer = await door.ring(call_sid)
