@@ -118,8 +118,8 @@ class Caller:
             self._told.clear()
             await self._told.wait()
 
-    def everybody(self, kind: str) -> None:
-        """Something has happened to all calls."""
+    def shared(self, kind: str) -> None:
+        """Something has happened to this call and to others."""
         if (at_ms := self.now_ms) is not None:
             self.recorded.injected.append(Injected(kind, at_ms))
 

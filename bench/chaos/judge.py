@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from bench.chaos.caller import Injected, Recorded, line_number
+from bench.chaos.caller import Recorded, line_number
 from bench.chaos.gaps import Silence, Usual, silences, spans, tracks, usual
-from bench.chaos.plan import DEPLOYED, DRAINED, KILLED
+from bench.chaos.plan import KILLED
 from simulator.audio.recording import stereo_wav
 from simulator.audio.voice import tones
 
@@ -25,8 +25,6 @@ _NUMBER = re.compile(r"\bLine (\d+)")
 TWO_AT_ONCE = "two of these at once"
 AT_ONCE_MS = 4_000
 """Faults that far apart are seen as one by whoever has to mend them."""
-_STREAM_ENDS_MS = 4_000
-"""Within that after a process was told to go, the streams that it had have ended."""
 
 Kept = Sequence[tuple[str, str]]
 """Role and text of a call's transcript."""
@@ -105,8 +103,7 @@ def _lost(recorded: Recorded, row: Mapping[str, Any] | None) -> str:
 
 
 def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> None:
-    faults = [fault for fault in recorded.injected if _affected(recorded, fault)]
-    faults.sort(key=lambda fault: fault.at_ms)
+    faults = sorted(recorded.injected, key=lambda fault: fault.at_ms)
     longest: list[Gap] = [Gap(fault.kind, 0, fault.at_ms) for fault in faults]
     for silence in silences_of(recorded):
         gap_ms = ordinary.gap_ms(recorded, silence)
@@ -125,14 +122,6 @@ def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> N
         elif gap_ms and not before:
             verdict.unexplained.append(gap_ms)
     verdict.gaps = longest
-
-
-def _affected(recorded: Recorded, fault: Injected) -> bool:
-    """What happens to one process does not happen to the calls of the others."""
-    if fault.kind not in (KILLED.name, DRAINED.name, DEPLOYED.name):
-        return True
-    since_answer = [moment["at_ms"] - (recorded.answered_ms or 0) for moment in recorded.all("stream ended")]
-    return any(-200 <= at_ms - fault.at_ms <= _STREAM_ENDS_MS for at_ms in since_answer)
 
 
 def _count_lines(recorded: Recorded, kept: Kept, verdict: Verdict) -> None:

@@ -95,15 +95,16 @@ class Run:
     async def _happens(self, fault: WorldFault) -> bool:
         stage, kind = self._stage, fault.kind
 
-        def told() -> None:
+        def told(sids: set[str] | None = None) -> None:
             for caller in self._callers:
-                caller.everybody(kind.name)
+                if sids is None or caller.recorded.sid in sids:
+                    caller.shared(kind.name)
 
         # One process at a time: with none that is whole there is nobody to go on.
         for slot in stage.server.ports:
             await stage.server.until_ready(stage.http, slot)
         if kind in (KILLED, DRAINED):
-            told()
+            told(await stage.calls_of(fault.slot))
             return stage.server.signal(fault.slot, signal.SIGKILL if kind is KILLED else signal.SIGTERM)
         if kind is DEPLOYED:
             await stage.deploy(told)

@@ -17,10 +17,13 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from sqlalchemy import select
 
 from bench.chaos import small_disk
 from bench.chaos.front import Front
 from database.migrate import upgrade
+from database.models import Call
+from database.session import Database
 from server.embedded_postgres import EmbeddedPostgres
 from server.settings import VARIABLES
 
@@ -208,6 +211,16 @@ class Stage:
 
     async def stop_postgres(self) -> None:
         await self._in_postgres_thread(self.postgres.stop)
+
+    async def calls_of(self, slot: int) -> set[str]:
+        """The CallSids of those that the process has which has the slot now."""
+        database = Database(self.postgres.url(), pool_size=1)
+        try:
+            async with database.session() as session:
+                held = select(Call.twilio_call_sid).where(Call.slot == str(slot), Call.ended_at.is_(None))
+                return {sid for sid in await session.scalars(held) if sid is not None}
+        finally:
+            await database.close()
 
     @property
     def small_disk(self) -> Path | None:

@@ -60,13 +60,14 @@ async def main(work: Path, caddy: str) -> None:
             )
             for name in MACHINES
         }
-        command = [caddy, "run", "--config", str(work / "Caddyfile"), "--adapter", "caddyfile"]
-        await start(running(command, work / "caddy.log", {"HOME": str(work)}))
-        await listening(5080)
         headers = {"Authorization": f"Bearer {KEY}"}
         for name, address in MACHINES.items():
             await ready(address)
             print(f"ok     machine {name} is ready", flush=True)
+        # Not before: it would look for them once a second, and find one of them a second before the other.
+        command = [caddy, "run", "--config", str(work / "Caddyfile"), "--adapter", "caddyfile"]
+        await start(running(command, work / "caddy.log", {"HOME": str(work)}))
+        await listening(5080)
         api = await start(httpx.AsyncClient(base_url=URL, headers=headers, timeout=30))
         number = await answered_number(api, sim)
         await acting_reaches_each_call(sim, api, number)

@@ -136,6 +136,5 @@ def test_after_a_finished_answer_the_agent_is_due_from_the_fault_on() -> None:
     call = talk(
         8_000, ("agent", 14_300, tones("Where were we?", "agent")), injected=(Injected(KILLED.name, 13_000),)
     )
-    call.moments.append({"type": "stream ended", "at_ms": 13_150})
     [gap] = verdict(call, ONE, TWO).gaps
     assert 1_000 < gap.ms <= 1_300
