@@ -3,13 +3,12 @@ has answered."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from bridge.call.agent import AgentConfig
 from bridge.call.clock import CallClock
 from bridge.call.closing import PUTTING_THROUGH, Closing
 from bridge.call.commands import CheckTransfer, Command
 from bridge.call.conversation import Conversation
+from bridge.call.course import Course
 from bridge.call.ending import EndReason
 from bridge.call.engine import ToolCalled
 from bridge.call.events import Event, MachineDetected, SayRequested, TransferChecked, TransferRequested
@@ -18,15 +17,6 @@ from bridge.call.protection import Protection
 from bridge.call.sessions import Sessions
 from bridge.call.transfer import Transferring, destination_in
 from bridge.call.voicemail import CARRY_ON, MESSAGE, Act, Answering
-
-
-class Course(Protocol):
-    """The call, whose end this may be."""
-
-    @property
-    def closing(self) -> Closing | None: ...
-    def close(self, closing: Closing) -> None: ...
-    def end(self, reason: EndReason) -> None: ...
 
 
 class Diversions:

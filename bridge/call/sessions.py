@@ -72,6 +72,11 @@ class Sessions:
         return self.current.ready
 
     @property
+    def successor_ready(self) -> bool:
+        """One that was opened ahead waits for its moment."""
+        return self.coming is not None and self.coming.ready and self.lost_at is None
+
+    @property
     def lost_too_often(self) -> bool:
         """It makes no sense to go on: sessions are lost as soon as they are there."""
         return len([at for at in self._losses if at > self._clock.now - LOSSES_SECONDS]) > MOST_LOSSES
