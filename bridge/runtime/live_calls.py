@@ -30,7 +30,7 @@ from bridge.runtime.loop_lag import LoopLag
 from bridge.runtime.measured import Measured
 from bridge.runtime.model_leg import ModelOptions
 from bridge.runtime.model_sessions import ModelSessions
-from bridge.runtime.moves import Moves
+from bridge.runtime.moves import TAKEN_SECONDS, Moves
 from bridge.runtime.new_call import NewCall, openai_call
 from bridge.runtime.orphans import Orphans
 from bridge.runtime.placing import Placing
@@ -78,6 +78,7 @@ class LiveCalls:
         max_calls: int,
         drain_seconds: float = 10.0,
         claim_seconds: float = CLAIM_SECONDS,
+        taken_seconds: float = TAKEN_SECONDS,
         new_call: NewCall = openai_call,
         jitter: float = 0.5,
         spool_dir: Path | None = None,
@@ -110,7 +111,7 @@ class LiveCalls:
         """When, by call, in that order."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._rows = RowCloser(database, lambda: self.journal.behind, holder=self.holder.name)
-        self._moves = Moves(database, notifications, streams, self)
+        self._moves = Moves(database, notifications, streams, self, taken_seconds=taken_seconds)
         self.placing = Placing(database, notifications, self)
         self._intake = CommandIntake(database, notifications, self, self._moves, self.placing)
         self._orphans = Orphans(database, notifications, self._moves, self, jitter=jitter)

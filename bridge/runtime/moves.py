@@ -53,12 +53,19 @@ class Taker(Protocol):
 
 class Moves:
     def __init__(
-        self, database: Database, notifications: Notifications, streams: Streams, taker: Taker
+        self,
+        database: Database,
+        notifications: Notifications,
+        streams: Streams,
+        taker: Taker,
+        *,
+        taken_seconds: float = TAKEN_SECONDS,
     ) -> None:
         self._database = database
         self._notifications = notifications
         self._streams = streams
         self._taker = taker
+        self._taken_seconds = taken_seconds
 
     async def give_away(self, held: Held, journal: Journal) -> bool:
         """Wait for a quiet moment, and until another process has the call. False: none takes it, or it has
@@ -80,7 +87,7 @@ class Moves:
                 held.row_id,
                 call_commands.TAKE_OVER,
                 {"quiet": live.quiet, "held_by": self._taker.holder.name},
-                timeout_s=TAKEN_SECONDS,
+                timeout_s=self._taken_seconds,
                 pointless=held.done,
             ):
                 async with asyncio.timeout(LEFT_SECONDS):

@@ -96,6 +96,7 @@ class Door:
             "slot": "0",
             "max_calls": 5,
             "drain_seconds": 0.0,
+            "taken_seconds": 0.0,
             "new_call": self._new_call,
             **live_options,
         }
@@ -310,7 +311,11 @@ STOP = '{"event":"stop","sequenceNumber":"9","stop":{"accountSid":"AC1","callSid
 MEDIA = '{"event":"media","sequenceNumber":"2","media":{"track":"inbound","chunk":"1","timestamp":"20","payload":"/w=="},"streamSid":"MZ1"}'  # noqa: E501
 
 
-BOTH_WAYS = pytest.mark.parametrize("door", [True, False], indirect=True, ids=["taken over", "over ASGI"])
+BOTH_WAYS = pytest.mark.parametrize(
+    "door", [{}, {"taken_over": False}], indirect=True, ids=["taken over", "over ASGI"]
+)
+PATIENT = pytest.mark.parametrize("door", [{"taken_seconds": 10.0}], indirect=True, ids=["patient"])
+"""Where a call is given away, and not just left behind at the end of a test."""
 """What holds for a call holds on its own socket and over ASGI."""
 
 
@@ -341,7 +346,7 @@ async def door(
     request: pytest.FixtureRequest, database: Database, database_url: str, model: Model, agent_id: str
 ) -> AsyncGenerator[Door]:
     """Its media sockets are taken over from uvicorn, unless BOTH_WAYS says otherwise."""
-    door = Door(database, database_url, model, taken_over=getattr(request, "param", True))
+    door = Door(database, database_url, model, **getattr(request, "param", {}))
     await door.start()
     tasks_before = asyncio.all_tasks()
     yield door

@@ -16,7 +16,7 @@ from bridge.runtime.orphans import GRACE_SECONDS, Orphans
 from database import call_commands, holding
 from database.models import Call, CallCommand
 from database.session import Database
-from tests.integration.bridge.conftest import STOP, Answer, Door, another
+from tests.integration.bridge.conftest import PATIENT, STOP, Answer, Door, another
 from tests.integration.bridge.fakes import Model
 from tests.integration.bridge.test_resuming import KEY_PRESSED, asked_what_comes_next, at, killed
 
@@ -217,6 +217,7 @@ async def test_a_process_that_has_lost_a_call_does_not_move_its_stream(door: Doo
         assert door.twilio.redirected == [] and not door.calls[0].happened(HangUpRequested)
 
 
+@PATIENT
 async def test_a_stream_that_came_elsewhere_meanwhile_is_not_cut_off_by_a_move(
     door: Door, other: Door, third: Door, model: Model
 ) -> None:
@@ -246,6 +247,7 @@ async def test_a_stream_that_came_elsewhere_meanwhile_is_not_cut_off_by_a_move(
         await call.until(lambda: call.happened(DtmfReceived))
 
 
+@PATIENT
 async def test_a_process_that_is_told_to_let_go_asks_nobody_to_take_the_call(door: Door, other: Door) -> None:
     answer = await door.ring()
     async with door.stream(answer) as socket:
