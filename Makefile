@@ -18,7 +18,7 @@ run: .venv/.run ## install what is missing, then start a server with practice st
 	@exec $(BIN)/callbridge dev
 
 test: .venv/.test lint ## every check that needs only Python, git and make
-	$(BIN)/pytest -q -n 2 --dist worksteal
+	$(BIN)/pytest -q -n 4 --dist worksteal
 
 lint: .venv/.test ## style, types, who may import whom
 	$(BIN)/ruff check .

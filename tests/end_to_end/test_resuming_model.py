@@ -72,7 +72,7 @@ async def struck(
     """It happens as the caller begins to ask: what is said meanwhile is kept, and heard by the next one."""
     call = rings(callbridge, number, caller, NAMED, ASKED)
     await call.wait_for("caller started speaking", count=2)
-    seconds = 1.0 if fault == "slow_reader" else 4.0
+    seconds = 0.5 if fault == "slow_reader" else 4.0
     assert callbridge.sim.model.fail(fault, about=caller, seconds=seconds) == 1
     return await remembered(callbridge, call)
 

@@ -163,6 +163,7 @@ async def test_a_model_of_which_nothing_is_heard_is_given_up_as_silent(
     assert await asyncio.wait_for(told.closed, 10) == (1006, "silent")
     await leg.wait_closed()
     assert told.texts == ["hello"]
+    theirs.transport.abort()
 
 
 async def test_a_model_that_answers_pings_is_kept(options: ModelOptions, model: Model) -> None:
