@@ -52,7 +52,7 @@ class Bounds:
         self._course.wind_up(EndReason.CALLER_SILENT)
 
     def mind_the_cost(self) -> None:
-        cost = None if self._max_cost is None else self._talk.cost()
+        cost = None if self._max_cost is None else self._talk.totals.cost()
         if self._max_cost is None or cost is None or cost < self._max_cost:
             return
         if self._course.goes_on:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from bridge.call.caller_line import CallerLine
+from bridge.call.clock import CallClock
 from bridge.call.engine import CallerStartedSpeaking, CallerStoppedSpeaking
 from bridge.call.transcript import Transcript
 from bridge.wire import pcmu
@@ -19,12 +20,15 @@ class _Unheard(Struct):
 
 
 class CallerWords:
-    def __init__(self, line: CallerLine, transcript: Transcript, *, transcribed: bool) -> None:
+    def __init__(
+        self, line: CallerLine, transcript: Transcript, clock: CallClock, *, transcribed: bool
+    ) -> None:
         self.speaking = False
         self.spoke = False
         """At some time on this call."""
         self._line = line
         self._transcript = transcript
+        self._clock = clock
         self._transcribed = transcribed
         self._item: str | None = None
         """What is being said."""
@@ -37,16 +41,30 @@ class CallerWords:
         """Something was said that has not come back as text."""
         return bool(self._unheard)
 
-    def started(self, event: CallerStartedSpeaking, start_ms: int) -> None:
+    def started(self, event: CallerStartedSpeaking) -> None:
         self.speaking, self._item = True, event.item_id
         self._line.speech_began()
-        self._transcript.caller_started(event.item_id, start_ms)
+        self._transcript.caller_started(event.item_id, self._offset_ms(event.audio_ms))
 
-    def stopped(self, event: CallerStoppedSpeaking, end_ms: int) -> None:
+    def stopped(self, event: CallerStoppedSpeaking) -> None:
         self.speaking, self.spoke, self._item = False, True, None
-        self._transcript.caller_stopped(event.item_id, end_ms)
+        self._transcript.caller_stopped(event.item_id, self._offset_ms(event.audio_ms))
         if self._transcribed:
             self._unheard[event.item_id] = _Unheard(event.audio_ms)
+
+    def _offset_ms(self, audio_ms: int) -> int:
+        """A position in the caller audio sent to the model, as milliseconds from the answer."""
+        return max(0, self._clock.offset_ms() - max(0, self._line.sent_ms - audio_ms))
+
+    def keyed(self, text: str, number: int) -> str:
+        """An entry of keys is known in words at once. Returns its item."""
+        offset_ms = self._clock.offset_ms()
+        item_id = f"keys_{offset_ms}_{number}"
+        self._transcript.caller_started(item_id, offset_ms)
+        self._transcript.place(item_id, None, "caller")
+        self._transcript.text(item_id, text, final=True, role="caller")
+        self._transcript.caller_stopped(item_id, offset_ms)
+        return item_id
 
     def answered(self) -> None:
         """The agent has begun to speak or to act upon all that was said: it is not to do so twice."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +10,7 @@ from bridge.call.agent import AgentConfig
 from bridge.call.caller_line import CallerLine
 from bridge.call.caller_words import CallerWords
 from bridge.call.clock import CallClock
-from bridge.call.commands import Command, Record, SaveLine, SaveTotals, SendToPhone
-from bridge.call.cost import cost_of
+from bridge.call.commands import Command, Record, SaveLine, SendToPhone
 from bridge.call.engine import (
     AgentAudioEnded,
     CallerStartedSpeaking,
@@ -28,14 +27,15 @@ from bridge.call.engine import (
     UsageCounted,
 )
 from bridge.call.events import ToolReturned
+from bridge.call.heard_so_far import HeardSoFar
 from bridge.call.lines import Line
 from bridge.call.owed import Owed
 from bridge.call.past import Past
 from bridge.call.playback import Settled
 from bridge.call.sessions import Sessions
 from bridge.call.speaking import Speaking
+from bridge.call.totals import Totals
 from bridge.call.transcript import Transcript
-from bridge.call.turns import Turns
 from bridge.wire import pcmu
 
 
@@ -66,10 +66,9 @@ class Conversation:
         """Since when it is for the agent to speak, and it does not; None: it is not, or it does."""
         self.silent_ms = 0
         """Of the running response, as long as nothing could be heard of it."""
-        self.answered_by: str | None = None
-        """Who has answered, in Twilio's words, as far as it was found out."""
         self.greeted = bool(past.lines)
         self.owed = Owed(past)
+        self.totals = Totals(prices, past)
 
         self._model = model
         self._line = line
@@ -77,15 +76,15 @@ class Conversation:
         self._out = out
         self._speaking = Speaking()
         self._transcript = Transcript(past.lines)
-        self.caller = CallerWords(line, self._transcript, transcribed=agent.transcription_model is not None)
-        self._turns = Turns(past.turns, past.answer_to_first_audio_ms)
-        self._usage = dict(past.usage)
-        self._canned: set[str] = set()
-        self._pressing: set[str] = set()
-        """Of these, tones that are being played."""
+        self.caller = CallerWords(
+            line, self._transcript, clock, transcribed=agent.transcription_model is not None
+        )
+        self._heard_so_far = HeardSoFar(self._speaking, self._transcript, line, clock, out)
+        self._note_progress: Callable[[], bool] = self._heard_so_far.note
+        self._turns = self.totals.turns
+        self._canned = 0
+        """How often something was said, or pressed, from memory."""
         self._pressed: dict[str, bool] = {}
-        self._noted_at = 0.0
-        self._prices = prices
         self._voiced = False
         """The running response has been heard from."""
         self.response_since = 0.0
@@ -128,10 +127,10 @@ class Conversation:
             case ItemText():
                 self._item_text(event)
             case AgentAudioEnded():
-                frames = self._speaking.ended(event.item_id)
-                self._out.extend(SendToPhone(frame) for frame in frames)
+                self._send(self._speaking.ended(event.item_id))
             case UsageCounted():
-                self._usage_counted(event)
+                self.totals.used(event.tokens)
+                self._out.append(self.totals.now())
             case ItemReplaced():
                 self.caller.replace(event.item_id, event.new_item_id)
             case ModelTrouble():
@@ -148,7 +147,7 @@ class Conversation:
             self.silence_since = self._clock.now
         self._line.new_stream()
         frames = self._speaking.stream_started(stream_sid)
-        self._out.extend(SendToPhone(frame) for frame in frames)
+        self._send(frames)
         return bool(frames)
 
     def agent_audio(self, item_id: str, payload: str) -> tuple[list[str], bool]:
@@ -175,16 +174,17 @@ class Conversation:
 
     def say_line(self, line: Line) -> None:
         """Speech from memory, where the model does not speak."""
-        item_id = f"line_{len(self._canned) + 1}"
+        self._canned += 1
+        item_id = f"line_{self._canned}"
         self._transcript.canned(item_id, line.text)
-        self._play(item_id, line.payload)
+        self._send(self._speaking.play(item_id, line.payload))
         self.record("agent.line_played", text=line.text)
 
     def press_keys(self, payload: str) -> str:
         """Tones, which nothing interrupts: a menu talks on while its keys are pressed. Returns the item."""
-        item_id = f"tones_{len(self._canned) + 1}"
-        self._pressing.add(item_id)
-        self._play(item_id, payload)
+        self._canned += 1
+        item_id = f"tones_{self._canned}"
+        self._send(self._speaking.play(item_id, payload, tones=True))
         return item_id
 
     def take_pressed(self) -> dict[str, bool]:
@@ -192,27 +192,15 @@ class Conversation:
         pressed, self._pressed = self._pressed, {}
         return pressed
 
-    def _play(self, item_id: str, payload: str) -> None:
-        self._canned.add(item_id)
-        self._speaking.expect(item_id)
-        frames = self._speaking.audio(item_id, payload) + self._speaking.ended(item_id)
+    def _send(self, frames: list[str]) -> None:
         self._out.extend(SendToPhone(frame) for frame in frames)
 
     def first_audio_written(self, now: float) -> None:
         self.spoke_last = self.greeted = True
         turn = self._turns.audio_written(now, self._clock.answered_at or now)
-        data: dict[str, Any] = {}
-        if turn is not None:
-            data = {
-                "response_ms": turn.response_ms,
-                "vad_ms": turn.vad_ms,
-                "model_ms": turn.model_ms,
-                "bridge_ms": turn.bridge_ms,
-            }
-            if turn.estimated:
-                data["estimated"] = True
+        data = {} if turn is None else turn.parts
         self._out.append(Record("agent.started_speaking", self._clock.offset_ms(now), data))
-        self._out.append(self.totals())
+        self._out.append(self.totals.now())
 
     def response_started(self, event: ResponseStarted) -> None:
         self.response, self._voiced = event.response_id, False
@@ -257,18 +245,7 @@ class Conversation:
         """For the next session: what was said; and whether it will hear, from what is kept, something that
         the caller has still to be answered."""
         recalled, heard_again = self.caller.recall()
-        return self._transcript.history(self._still_heard(), recalled), heard_again
-
-    def _still_heard(self) -> dict[str, str]:
-        """By item, what will have been heard of what the agent is saying."""
-        words: dict[str, str] = {}
-        for item in self._speaking.items.values():
-            heard_ms = self._speaking.heard_ms(item, self._line.stream_ms) if item.cut else item.received_ms
-            if item.item_id not in self._canned:
-                words[item.item_id] = self._transcript.words_heard(
-                    item.item_id, heard_ms, item.received_ms, ended=item.ended
-                )
-        return words
+        return self._transcript.history(self._heard_so_far.in_the_end(), recalled), heard_again
 
     def stream_lost(self, *, dead_for: float) -> bool:
         """The media socket is gone, with what Twilio had not played. True: the agent was cut. `dead_for`:
@@ -290,31 +267,25 @@ class Conversation:
         self.due_since = None
         self.owed.settled()
         self._turns.caller_started()
-        self.caller.started(event, self._session_offset_ms(event.audio_ms))
+        self.caller.started(event)
         if event.interrupts:
             self.interrupt()
         self.record("caller.started_speaking", item_id=event.item_id)
 
     def keys_pressed(self, text: str, number: int) -> str:
         """The caller has entered something, the `number`-th thing here; returns its item."""
-        offset_ms = self._clock.offset_ms()
-        item_id = f"keys_{offset_ms}_{number}"
         self.spoke_last = False
-        self._transcript.caller_started(item_id, offset_ms)
-        self._transcript.place(item_id, None, "caller")
-        self._transcript.text(item_id, text, final=True, role="caller")
-        self._transcript.caller_stopped(item_id, offset_ms)
-        return item_id
+        return self.caller.keyed(text, number)
 
     def interrupt(self) -> None:
-        if self._pressing:
+        if self._speaking.pressing:
             return
         playback = self._speaking.playback
         if playback.clearing and playback.playing:
             self.clear_took_effect()
         cut = self._speaking.playing
         frames = self._speaking.interrupt()
-        self._out.extend(SendToPhone(frame) for frame in frames)
+        self._send(frames)
         if frames:
             self.clear_until = self._clock.now + CLEAR_SECONDS
         if cut:
@@ -327,12 +298,8 @@ class Conversation:
         self.due()
         ended_at = now - max(0, self._line.sent_ms - event.audio_ms) / 1000
         self._turns.caller_stopped(ended_at=ended_at, noticed_at=now, estimated=event.estimated)
-        self.caller.stopped(event, self._session_offset_ms(event.audio_ms))
+        self.caller.stopped(event)
         self.record("caller.stopped_speaking", item_id=event.item_id)
-
-    def _session_offset_ms(self, audio_ms: int) -> int:
-        """A position in the caller audio sent to the model, as milliseconds from the answer."""
-        return max(0, self._clock.offset_ms() - max(0, self._line.sent_ms - audio_ms))
 
     # Words
 
@@ -345,18 +312,6 @@ class Conversation:
         self._transcript.text(event.item_id, event.text, final=event.final, role=event.role)
         if event.final and event.role == "caller":
             self.caller.understood(event.item_id)
-
-    def _usage_counted(self, event: UsageCounted) -> None:
-        for kind, count in event.tokens.items():
-            self._usage[kind] = self._usage.get(kind, 0) + count
-        self._out.append(self.totals())
-
-    def totals(self) -> SaveTotals:
-        return SaveTotals(dict(self._usage), self._turns.summary(), self.cost(), self.answered_by)
-
-    def cost(self) -> Decimal | None:
-        """The voice model's share so far, US dollars; None: unknown."""
-        return cost_of(self._usage, self._prices)
 
     def tool_called(self, event: ToolCalled) -> SaveLine:
         call = ToolRan(event.tool_call_id, event.name, event.arguments, None)
@@ -393,28 +348,6 @@ class Conversation:
         self._count(settled)
         return True
 
-    def _note_progress(self) -> bool:
-        """How much was heard of what is being said, in case that nobody can say it later. False: it need not
-        be noted yet."""
-        if self._clock.now - self._noted_at < NOTED_SECONDS:
-            return False
-        self._noted_at = self._clock.now
-        pieces = [
-            piece for piece in self._speaking.playback.heard_so_far(self._line.stream_ms) if piece.heard_ms
-        ]
-        item = self._speaking.items.get(pieces[-1].item_id) if pieces else None
-        if item is None or item.cut or item.item_id in self._canned:
-            return True
-        if pieces[-1].started_ms is not None:
-            began_ms = self._clock.stream_offset_ms(pieces[-1].started_ms)
-            self._transcript.agent_started(item.item_id, began_ms)
-        heard_ms = item.heard_ms + pieces[-1].heard_ms
-        words = self._transcript.words_heard(item.item_id, heard_ms, item.received_ms, ended=item.ended)
-        line = self._transcript.so_far(item.item_id, words, heard_ms)
-        if line is not None:
-            self._out.append(line)
-        return True
-
     def clear_took_effect(self) -> None:
         """Or must be taken to have: Twilio does not answer."""
         self.clear_until = None
@@ -422,7 +355,7 @@ class Conversation:
 
     def _count(self, settled: Settled) -> None:
         for heard in self._speaking.count(settled):
-            if heard.started_ms is not None and heard.item_id not in self._pressing:
+            if heard.started_ms is not None and not self._speaking.items[heard.item_id].tones:
                 began_ms = self._clock.stream_offset_ms(heard.started_ms)
                 self._transcript.agent_started(heard.item_id, began_ms)
 
@@ -439,11 +372,10 @@ class Conversation:
     def take_stock(self) -> None:
         """Tells the model and the transcript of the items whose fate is known by now."""
         for item in self._speaking.finished():
-            if item.item_id in self._pressing:
-                self._pressing.discard(item.item_id)
+            if item.tones:
                 self._pressed[item.item_id] = not item.cut and item.heard_ms >= item.received_ms
                 continue
-            if item.cut and item.item_id not in self._canned:
+            if item.cut and not item.canned:
                 self._model.send(
                     self._model.engine.interrupted(item.item_id, item.heard_ms, item.received_ms)
                 )
@@ -454,6 +386,5 @@ class Conversation:
         self._out.append(Record(type_, self._clock.offset_ms(), data))
 
 
-NOTED_SECONDS = 1.0
 CLEAR_SECONDS = 1.0
 """For Twilio to say that a `clear` took effect; then it is taken to have."""

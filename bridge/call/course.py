@@ -185,7 +185,7 @@ class Course:
         self._line.shut()
         self._talk.cut_unheard()
         self._talk.take_stock()
-        self._out.append(self._talk.totals())
+        self._out.append(self._talk.totals.now())
         self._model.close()
         apologised = self.given_up is not None and self._lines.apology.spoken and self._line.connected
         ending = EndCall(reason, caller_gone, error, transfer_to=transfer_to, apologised=apologised)

@@ -145,10 +145,10 @@ class Diversions:
     def _answered(self, act: Act) -> None:
         """It is known now, or known better, who has answered."""
         who = self.answering.answered_by
-        if who is not None and who != self._talk.answered_by:
-            self._talk.answered_by = who
+        if who is not None and who != self._talk.totals.answered_by:
+            self._talk.totals.answered_by = who
             self._talk.record("call.answered_by", answered_by=who, by=self.answering.by)
-            self._out.append(self._talk.totals())
+            self._out.append(self._talk.totals.now())
         if act is Act.NOTHING or self._course.closing is not None:
             return
         if act is Act.WAIT:

@@ -22,6 +22,10 @@ class AgentItem(Struct):
     """The model was lost on the way: no more of it comes."""
     cut: bool = False
     """The caller interrupted it: what still comes of it is dropped."""
+    canned: bool = False
+    """From memory, and nothing that the model knows of."""
+    tones: bool = False
+    """Keys that are being pressed."""
 
     @property
     def received_ms(self) -> int:
@@ -46,6 +50,11 @@ class Speaking:
     def playing(self) -> bool:
         return self.playback.playing or bool(self._held)
 
+    @property
+    def pressing(self) -> bool:
+        """Keys are being pressed."""
+        return any(item.tones for item in self.items.values())
+
     def stream_started(self, stream_sid: str) -> list[str]:
         self._stream = Outgoing(stream_sid)
         held, self._held = self._held, []
@@ -55,6 +64,11 @@ class Speaking:
         """The model has begun an item; its audio is to come."""
         if item_id not in self._gone:
             self._item(item_id)
+
+    def play(self, item_id: str, payload: str, *, tones: bool = False) -> list[str]:
+        """Something from memory, as frames for the phone."""
+        self.items[item_id] = AgentItem(item_id, canned=True, tones=tones)
+        return self.audio(item_id, payload) + self.ended(item_id)
 
     def _item(self, item_id: str) -> AgentItem:
         return self.items.setdefault(item_id, AgentItem(item_id))

@@ -28,6 +28,17 @@ class Turn(Struct, frozen=True):
     bridge_ms: float
     estimated: bool
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """As `agent.started_speaking` tells it."""
+        parts: dict[str, Any] = {
+            "response_ms": self.response_ms,
+            "vad_ms": self.vad_ms,
+            "model_ms": self.model_ms,
+            "bridge_ms": self.bridge_ms,
+        }
+        return parts | {"estimated": True} if self.estimated else parts
+
 
 def percentile(values: list[float], share: float) -> float:
     """The smallest value that at least `share` of all do not exceed."""
