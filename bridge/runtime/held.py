@@ -16,7 +16,6 @@ class Held:
         self.live = live
         self.row = row
         """As it was when the call was prepared or its last stream came."""
-        self.row = row
         self.row_id = row.id
         self.call_sid = row.twilio_call_sid
         self.told_to_tools = {"id": row.id, "direction": row.direction, "from": row.from_, "to": row.to}

@@ -5,23 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Coroutine, Set
+from collections.abc import Set
 from pathlib import Path
-from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.call.agent import AgentSnapshot
-from bridge.call.commands import CheckTransfer, EndCall, OpenModel, RunTool
 from bridge.call.ending import EndReason
-from bridge.call.events import Event, TransferChecked
+from bridge.call.events import Event
 from bridge.call.past import Past
-from bridge.call.tools import FunctionTool
 from bridge.runtime.command_intake import CommandIntake
 from bridge.runtime.counters import Counters
-from bridge.runtime.ending import end_call
-from bridge.runtime.entries import line_entry
+from bridge.runtime.ending import Endings
+from bridge.runtime.errands import Errands
 from bridge.runtime.held import Held
 from bridge.runtime.janitor import Janitor
 from bridge.runtime.journal import Journal
@@ -40,13 +36,11 @@ from bridge.runtime.streams import Streams
 from bridge.runtime.tool_runner import ToolRunner
 from bridge.runtime.transfers import Transfers
 from database.calls import Holder
-from database.holding import HeldElsewhere
 from database.models import Call, new_id
 from database.notifications import Notifications
 from database.session import Database
-from outgoing.tool_requests import ToolCaller
 from recordings.files import RecordingFiles
-from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
+from telephony.twilio import TwilioAccount
 
 CLAIM_SECONDS = 10.0
 """Within which an answered call's media stream comes, or its model session is let go."""
@@ -96,20 +90,22 @@ class LiveCalls:
         self.lag = LoopLag()
         self.draining = False
         self.closed = False
-        self._database = database
-        self._notifications = notifications
-        self._twilio = twilio
         self._tools = tools
-        self._transfers = transfers
-        self._streams = streams
-        self._models = ModelSessions(model, database, notifications, self.counters)
         self._drain_seconds = drain_seconds
         self._claim_seconds = claim_seconds
         self._new_call = new_call
         self._held: dict[str, Held] = {}
         self._released: dict[str, float] = {}
         """When, by call, in that order."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands(
+            self,
+            self._held,
+            models=ModelSessions(model, database, notifications, self.counters),
+            streams=streams,
+            tools=tools,
+            transfers=transfers,
+            endings=Endings(twilio, transfers, self.journal, self.recorder, self.counters),
+        )
         self._rows = RowCloser(database, lambda: self.journal.behind, holder=self.holder.name)
         self._moves = Moves(database, notifications, streams, self, taken_seconds=taken_seconds)
         self.placing = Placing(database, notifications, self)
@@ -159,10 +155,7 @@ class LiveCalls:
         for held in list(self._held.values()):
             held.stop_waiting()
             held.live.close_legs()
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._errands.stop()
         self._held.clear()
         await self._tools.stop(TOOLS_SECONDS)
         await self.recorder.stop()
@@ -344,35 +337,13 @@ class LiveCalls:
             self._new_call(self._tools.with_secrets(agent), row.max_call_seconds, past),
             journal=self.measured.before(self.journal.add),
             counters=self.counters,
-            deeds=self,
+            deeds=self._errands,
             attach_number=row.attach_number,
         )
         held = self._held[row.id] = Held(live, row, agent)
         held.warm_elsewhere = warm_elsewhere
         live.prepare()
         return held
-
-    # What live calls have done for them.
-
-    def open_model(self, live: LiveCall, command: OpenModel) -> None:
-        held = self._held[live.call_id]
-        name = f"model_{live.call_id}_{command.session}"
-        held.sessions[command.session] = self._own(self._models.hold(held, command), name)
-
-    def move_stream(self, live: LiveCall) -> None:
-        self._own(self._move_stream(self._held[live.call_id]), f"move_{live.call_id}")
-
-    async def _move_stream(self, held: Held) -> None:
-        """Where this does not work, Twilio may still ask by itself; the call waits for a stream so long."""
-        self.counters.streams_moved += 1
-        try:
-            held.live.replaced_at = asyncio.get_running_loop().time()
-            if not await self._streams.move(held.row_id, self.holder.name, held.row):
-                held.live.hang_up(EndReason.STREAM_LOST)
-        except HeldElsewhere:
-            self.let_go(held.row_id, held.live.attach_number + 1)
-        except (TwilioRefused, TwilioUnreachable, OSError, TimeoutError, SQLAlchemyError) as error:
-            log.warning("stream_not_moved", call_id=held.row_id, error=type(error).__name__)
 
     def _wait_for_claim(self, held: Held, seconds: float) -> None:
         held.stop_waiting()
@@ -388,69 +359,12 @@ class LiveCalls:
                 if session not in held.live.open_sessions:
                     task.cancel()
             held.live.discard()
-            self._release(held)
+            self.release(held)
 
-    def end_call(self, live: LiveCall, command: EndCall) -> None:
-        held = self._held[live.call_id]
-        held.stop_waiting()
-        self._own(self._carry_out(held, command), f"end_{live.call_id}")
+    # What its errands tell of a call.
 
-    def run_tool(self, live: LiveCall, command: RunTool) -> None:
-        self._own(self._run_tool(self._held[live.call_id], command), f"tool_{command.tool_call_id}")
-
-    async def _run_tool(self, held: Held, command: RunTool) -> None:
-        """Once its line is durable: whoever takes the call up later knows that it may have been done."""
-        live = held.live
-        tools = [tool for tool in held.agent.config.tools if isinstance(tool, FunctionTool)]
-        tool = next((tool for tool in tools if tool.name == command.name), None)
-        if tool is not None and await self.journal.tool_starts(
-            line_entry(command.line, live.call_id, attach_number=live.attach_number)
-        ):
-            caller = ToolCaller(
-                agent_id=held.agent.agent_id, call=held.told_to_tools, tool_call_id=command.tool_call_id
-            )
-            self._tools.run(tool, caller, command, held.live.tool_returned)
-
-    def check_transfer(self, live: LiveCall, command: CheckTransfer) -> None:
-        self._own(self._check_transfer(self._held[live.call_id], command), f"transfer_{live.call_id}")
-
-    async def _check_transfer(self, held: Held, command: CheckTransfer) -> None:
-        refused = await self._transfers.why_not(held.agent.config, command.destination)
-        held.live.take(TransferChecked(command.destination, refused))
-
-    async def _carry_out(self, held: Held, ending: EndCall) -> None:
-        live = held.live
-        over = False
-        try:
-            over = await self._end_or_put_through(held, ending)
-            await self.recorder.finish(live)
-            await self.journal.flush(2.0)
-        except Exception as error:
-            log.error("ending_broken", call_id=live.call_id, error=type(error).__name__)
-        finally:
-            live.close_legs()
-            self._release(held)
-        self.measured.call_ended(ending.reason)
-        log.info("call_ended", call_id=live.call_id, reason=str(ending.reason))
-        if over:
-            self._rows.close_unless_twilio_does(live.call_id, ending.reason)
-
-    async def _end_or_put_through(self, held: Held, ending: EndCall) -> bool:
-        """Returns whether the call is over."""
-        if ending.transfer_to is not None:
-            await self._transfers.put_through(held.live, held.row, held.agent.config, ending.transfer_to)
-            return False
-        return await end_call(
-            held.live,
-            ending,
-            call_sid=held.call_sid,
-            fallback_number=held.agent.config.fallback_number,
-            journal=self.journal,
-            twilio=self._twilio,
-            counters=self.counters,
-        )
-
-    def _release(self, held: Held) -> None:
+    def release(self, held: Held) -> None:
+        """The call is held here no more."""
         held.stop_waiting()
         self.measured.call_left(held.row_id)
         self._held.pop(held.row_id, None)
@@ -458,11 +372,12 @@ class LiveCalls:
         self._released[held.row_id] = asyncio.get_running_loop().time()
         held.done.set()
 
-    def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def ended(self, held: Held, reason: EndReason, *, over: bool) -> None:
+        """`over`: it does not go on without us, either."""
+        self.measured.call_ended(reason)
+        log.info("call_ended", call_id=held.row_id, reason=str(reason))
+        if over:
+            self._rows.close_unless_twilio_does(held.row_id, reason)
 
     async def _until_empty(self, timeout_s: float) -> None:
         waiting = [asyncio.ensure_future(held.done.wait()) for held in self._held.values()]

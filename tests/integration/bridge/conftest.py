@@ -248,8 +248,7 @@ class Door:
     async def settled(self) -> None:
         """No call is held and no task of one is left."""
         async with asyncio.timeout(10):
-            while self.live_calls._tasks:
-                await asyncio.wait(set(self.live_calls._tasks))
+            await self.live_calls._errands.all_done()
         assert self.live_calls.count == 0
 
 
