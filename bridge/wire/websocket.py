@@ -99,7 +99,9 @@ class Receiver:
     def _usual_text(self, data: bytes) -> str | None:
         """Of what a read mostly is: one whole text of 126 bytes to 64 KB. None: it is another."""
         payload_at = 4 + self._key_bytes
-        length = data[2] << 8 | data[3] if len(data) > payload_at else -1
+        if len(data) <= payload_at:
+            return None
+        length = data[2] << 8 | data[3]
         if (
             len(data) - payload_at != length
             or length > self._max_bytes

@@ -160,6 +160,14 @@ def test_where_the_network_cuts_changes_nothing(frames: list[Frame], peer: Side,
     assert received(stream, peer, cuts) == received(stream, peer)
 
 
+@pytest.mark.parametrize("peer", [CLIENT, SERVER])
+def test_a_usual_frame_may_be_cut_anywhere(peer: Side) -> None:
+    """Before its own length is known, too: what is read in one step is only what is all there."""
+    stream = on_the_wire(Frame(Opcode.TEXT, b"a" * 200), peer)
+    for cut in range(len(stream)):
+        assert received(stream, peer, [cut]) == (["a" * 200], [])
+
+
 @given(st.lists(st.text(max_size=200), max_size=5), SIDES)
 def test_what_we_send_is_what_websockets_reads(texts: list[str], side: Side) -> None:
     ours = sender(side)
