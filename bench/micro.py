@@ -26,6 +26,7 @@ from bridge.call.events import MarkReturned, ModelOpened, ModelSaid, StreamStart
 from bridge.engines.openai_realtime.session import RealtimeSession
 from bridge.recording.passed import Passed
 from bridge.recording.timeline import Timeline
+from bridge.runtime.splice import Splice
 from bridge.runtime.tape import Tape
 from bridge.wire import twilio
 from bridge.wire.websocket import Receiver, Sender, mask_keys
@@ -83,8 +84,29 @@ def live_call() -> Call:
     return call
 
 
+class Wire:
+    """Takes what is written, and keeps nothing."""
+
+    paused = closing = False
+
+    def write(self, _frame: bytes) -> None:
+        pass
+
+
 def caller_frame() -> Callable[[], None]:
-    """Bytes of the media socket in, bytes for the model out."""
+    """Bytes of the media socket in, bytes for the model out, in one step."""
+    take = Splice(live_call().line, Wire()).take
+    frame = Sender(apply_mask, mask_keys(os.urandom)).text(MEDIA)
+
+    def once() -> None:
+        taken = take(frame)
+        assert taken  # noqa: S101 (or there would be nothing to measure)
+
+    return once
+
+
+def caller_frame_as_messages() -> Callable[[], None]:
+    """The same the usual way: read, taken in by the call, framed again."""
     phone = Receiver(masked=True, mask=apply_mask, max_message_bytes=LIMIT)
     model = Sender(apply_mask, mask_keys(os.urandom))
     call = live_call()
@@ -280,6 +302,7 @@ def recorded() -> Callable[[], None]:
 
 ALL: dict[str, Callable[[], Callable[[], None]]] = {
     "caller frame, bytes to bytes": caller_frame,
+    "  the same as messages": caller_frame_as_messages,
     "  Call.caller_audio": caller_audio,
     "  the same by typed decoding": typed,
     "  the same by json": by_json,

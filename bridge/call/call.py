@@ -91,7 +91,8 @@ class Call:
         out = self._out
         self._clock = clock = CallClock()
         self._model = model = Sessions(new_engine, clock, out, limits, chance)
-        self._line = line = CallerLine(model.engine)
+        self.line = line = CallerLine(model.engine)
+        """The caller's audio; whoever has both sockets may splice it."""
         self.caller_audio: Callable[[str], str | None] = line.frame
         """Takes a frame of the media socket. Returns what to send to the model ('' for nothing: it is kept
         until the session is ready, or came too late), or None when the frame is no caller audio and is to be
@@ -240,7 +241,7 @@ class Call:
                 self._handover.speak_if_due()
 
     def _stream_started(self, stream_sid: str) -> None:
-        if not self._line.connected:
+        if not self.line.connected:
             self._answered()
             self.first_audio_pending = self._streams.started(stream_sid)
 
@@ -387,4 +388,4 @@ class Call:
         ]
 
     def _filler_at(self) -> float | None:
-        return self._tools.filler_due_at() if self._model.ready and self._line.connected else None
+        return self._tools.filler_due_at() if self._model.ready and self.line.connected else None

@@ -23,20 +23,31 @@ FRAME_CHARACTERS = 216
 
 
 class CallerLine:
+    """What `frame` does with a usual frame while the line is open, `bridge.runtime.splice` does too."""
+
+    # Side by side in memory, where fetching them is most of what a frame costs.
+    __slots__ = (
+        "_shut", "_unsent", "connected", "is_open", "last_media",
+        "prefix", "recent", "sent_bytes", "suffix", "told",
+    )  # fmt: skip
+
     def __init__(self, engine: Engine) -> None:
-        self._prefix, self._suffix = engine.append_prefix, engine.append_suffix
-        self._open = False
+        self.prefix, self.suffix = engine.append_prefix, engine.append_suffix
+        self.is_open = False
+        """Each frame goes to the model at once."""
         self._shut = False
-        self._recent: deque[str] = deque(maxlen=PREROLL_FRAMES)
-        """What the model does not have, or may not have understood; the newest last."""
+        self.recent: deque[bytes] = deque(maxlen=PREROLL_FRAMES)
+        """Base64 of what the model does not have, or may not have understood; the newest last."""
         self._unsent = 0
         """How many of them, the newest, were not sent to any session."""
         self.told = 0
         """How many of them, the oldest, a session that is to hear the rest was told of otherwise."""
         self.connected = False
         """There is a media stream."""
-        self._last_media = ""
-        self._sent_bytes = 0
+        self.last_media: str | bytes = ""
+        """The last `media` message of the stream that is there."""
+        self.sent_bytes = 0
+        """Of the caller's audio, to the session that has the call."""
 
     def frame(self, text: str) -> str | None:
         """Twilio's `media` as the model's message; '' while it is kept or dropped; None: it is no caller
@@ -44,86 +55,85 @@ class CallerLine:
         payload = twilio.media_payload(text)
         if payload is None:
             return None
-        self._last_media = text
-        if self._open:
+        self.last_media = text
+        if self.is_open:
             # Twilio's usual frame: counting what its text stands for takes longer than all the rest.
             whole = len(payload) == FRAME_CHARACTERS and payload.endswith("==")
-            self._sent_bytes += pcmu.FRAME_BYTES if whole else pcmu.payload_bytes(payload)
-            self._recent.append(payload)
-            return self._prefix + payload + self._suffix
+            self.sent_bytes += pcmu.FRAME_BYTES if whole else pcmu.payload_bytes(payload)
+            self.recent.append(payload.encode())
+            return self.prefix + payload + self.suffix
         if not self._shut:
-            self._recent.append(payload)
+            self.recent.append(payload.encode())
             self._unsent += 1
         return ""
 
     def open(self) -> list[str]:
         """Caller and model are both there: what was kept, to be sent now; from now on each frame goes at
         once."""
-        if self._open:
+        if self.is_open:
             return []
-        self._open = True
-        self._sent_bytes = sum(pcmu.payload_bytes(payload) for payload in self._recent)
-        kept = list(islice(self._recent, self.told, None))
+        self.is_open = True
+        kept = self.first(len(self.recent))
+        self.sent_bytes = sum(map(pcmu.payload_bytes, kept))
         self._unsent = 0
-        if self._recent.maxlen == PREROLL_FRAMES:
-            self._recent = deque(self._recent, maxlen=RECENT_FRAMES)
-        return [self._prefix + payload + self._suffix for payload in kept]
+        if self.recent.maxlen == PREROLL_FRAMES:
+            self.recent = deque(self.recent, maxlen=RECENT_FRAMES)
+        return [self.prefix + payload + self.suffix for payload in kept[self.told :]]
 
     def lost(self) -> None:
         """The session that heard the caller is gone: all is kept for the next one."""
-        self._open = False
-        if self._recent.maxlen != UTTERANCE_FRAMES:
-            self._recent = deque(self._recent, maxlen=UTTERANCE_FRAMES)
+        self.is_open = False
+        if self.recent.maxlen != UTTERANCE_FRAMES:
+            self.recent = deque(self.recent, maxlen=UTTERANCE_FRAMES)
 
     def shut(self) -> None:
         """Nothing is sent any more."""
-        self._open, self._shut = False, True
-        self._recent.clear()
+        self.is_open, self._shut = False, True
+        self.recent.clear()
 
     def new_stream(self) -> None:
         """A media stream, whose clock begins at 0."""
-        self._last_media = ""
+        self.last_media = ""
         self.connected = True
 
     # What the model has understood
 
     def speech_began(self) -> None:
         """What is said from now on is kept until it is understood."""
-        if self._recent.maxlen != UTTERANCE_FRAMES:
-            self._recent = deque(self._recent, maxlen=UTTERANCE_FRAMES)
+        if self.recent.maxlen != UTTERANCE_FRAMES:
+            self.recent = deque(self.recent, maxlen=UTTERANCE_FRAMES)
 
     def understood(self, audio_ms: int) -> None:
         """The model has put into words all that the caller said up to there."""
-        if self._open:
+        if self.is_open:
             self.told = 0
-            self._recent = deque(
-                islice(self._recent, self.frames_until(audio_ms), None), maxlen=RECENT_FRAMES
-            )
+            self.recent = deque(islice(self.recent, self.frames_until(audio_ms), None), maxlen=RECENT_FRAMES)
 
     def frames_until(self, audio_ms: int) -> int:
         """How many of the kept frames lie before that position in the audio sent on this session."""
         since = max(0, self.sent_ms - audio_ms) // pcmu.FRAME_MS
-        return max(0, len(self._recent) - self._unsent - since)
+        return max(0, len(self.recent) - self._unsent - since)
 
     def first(self, frames: int) -> list[str]:
         """The oldest of what is kept."""
-        return list(islice(self._recent, frames))
+        return [payload.decode() for payload in islice(self.recent, frames)]
 
     def loud(self, frames: int) -> bool:
         """Somebody seems to have spoken in the last so many frames. Decodes them: not for every day."""
-        newest = islice(reversed(self._recent), frames)
+        newest = islice(reversed(self.recent), frames)
         return sum(pcmu.is_loud(payload) for payload in newest) * pcmu.FRAME_MS >= LOUD_MS
 
     @property
     def sent_ms(self) -> int:
         """The model's clock: caller audio sent on its session."""
-        return self._sent_bytes // pcmu.BYTES_PER_MS
+        return self.sent_bytes // pcmu.BYTES_PER_MS
 
     @property
     def stream_ms(self) -> int:
         """Twilio's clock: where the caller's audio stands. Read from the last frame only when it is asked
         for."""
-        return twilio.media_timestamp_ms(self._last_media) or 0
+        last = self.last_media
+        return twilio.media_timestamp_ms(last if isinstance(last, str) else last.decode()) or 0
 
 
 LOUD_MS = 100

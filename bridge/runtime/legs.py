@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from bridge.call.caller_line import CallerLine
+
 OnTexts = Callable[[list[str]], None]
 """Takes the messages that came at once."""
 
@@ -37,6 +39,13 @@ class Leg(Protocol):
 
 class StreamLeg(Leg, Protocol):
     """The phone's: a media stream."""
+
+    def join(
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+    ) -> None:
+        """The caller's usual frames may go straight to that leg from now on, and not to the callback; each
+        to `overhear` too. None: no more."""
+        ...
 
     @property
     def silent(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from bridge.call.caller_line import CallerLine
 from bridge.call.commands import (
     CheckTransfer,
     CloseModel,
@@ -64,6 +65,8 @@ log = structlog.get_logger(__name__)
 class DrivenCall(Protocol):
     """What is driven: `bridge.call.call.Call`."""
 
+    @property
+    def line(self) -> CallerLine: ...
     @property
     def deadline(self) -> float | None: ...
     @property
@@ -152,6 +155,7 @@ class LiveCall:
         self.phone = phone
         self._stopped = False
         self.phone_gone.clear()
+        self._join()
         self._handle(StreamStarted(stream_sid))
 
     def stream_offered(self) -> None:
@@ -306,6 +310,7 @@ class LiveCall:
                     self._models[session].send(text)
             case UseModel(session):
                 self._used_model, self.model = session, self._models.get(session)
+                self._join()
                 self.model_used.set()
             case CloseModel(session):
                 self._close_model(session)
@@ -357,7 +362,12 @@ class LiveCall:
             self._counters.model_messages_malformed += model.malformed
             if session == self._used_model:
                 self.model = None
+                self._join()
         return model
+
+    def _join(self) -> None:
+        if self.phone is not None:
+            self.phone.join(self._call.line, self.model)
 
     def _broken(self, error: Exception) -> None:
         """Where it broke is logged; what was said, and the message that may repeat it, is not."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
+from bridge.call.caller_line import CallerLine
 from bridge.runtime.backlog import Backlog
-from bridge.runtime.legs import Leg, OnTexts
+from bridge.runtime.legs import Leg, OnTexts, StreamLeg
 from bridge.runtime.socket_leg import BEAT_SECONDS, CLOSE_SECONDS, SILENT_BEATS, SocketLeg
+from bridge.runtime.splice import Splice
 from bridge.wire.twilio import MEDIA_PREFIX
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -20,12 +23,7 @@ MAX_AUDIO_BYTES = 2 * 1024 * 1024
 """Three minutes as Twilio's JSON: the model speaks faster than anybody listens."""
 
 
-class PhoneLeg(Leg, Protocol):
-    @property
-    def silent(self) -> bool:
-        """It was given up: nothing was heard of Twilio any more, though nobody closed."""
-        ...
-
+class PhoneLeg(StreamLeg, Protocol):
     async def receive(self) -> str | None:
         """The next message, before `run`; None when the socket is gone."""
         ...
@@ -48,6 +46,11 @@ class PhoneSocket(SocketLeg):
             max_audio_bytes=MAX_AUDIO_BYTES,
             max_message_bytes=MAX_MESSAGE_BYTES,
         )
+
+    def join(
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+    ) -> None:
+        self.give_reads_to(Splice(line, model, overhear).take if isinstance(model, SocketLeg) else None)
 
     async def run(self, on_texts: OnTexts) -> None:
         self.attach(on_texts)
@@ -94,6 +97,11 @@ class AsgiPhoneLeg:
 
     def flush(self) -> None:
         self._filled.set()
+
+    def join(
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+    ) -> None:
+        """Nothing is gained: messages have been through the web server already."""
 
     def close(self, code: int = 1000) -> None:
         """What was sent before goes out first, unless Twilio does not read it."""

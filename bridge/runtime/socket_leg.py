@@ -29,7 +29,7 @@ ABNORMAL = 1006
 SILENT = "silent"
 """The reason that goes with 1006 where nobody closed."""
 
-_KEYS = mask_keys(os.urandom)
+MASK_KEYS = mask_keys(os.urandom)
 
 
 class SocketLeg(asyncio.Protocol):
@@ -50,11 +50,14 @@ class SocketLeg(asyncio.Protocol):
         self.malformed = 0
         self.silent = False
         """It was given up because nothing was heard of the peer any more."""
+        self.paused = False
+        """The peer does not read as fast as it is written to; what is sent waits."""
+        self.closing = False
         self.on_lost: Callable[[Exception | None], None] | None = None
         """For who had the transport before."""
         self._client = client
         self._receiver = Receiver(masked=not client, mask=apply_mask, max_message_bytes=max_message_bytes)
-        self._sender = Sender(apply_mask, _KEYS if client else None)
+        self._sender = Sender(apply_mask, MASK_KEYS if client else None)
         self._out: list[bytes] = []
         self._backlog = Backlog(audio_prefix, max_audio_bytes)
         self._early: deque[str] = deque()
@@ -64,10 +67,11 @@ class SocketLeg(asyncio.Protocol):
         self._on_texts: OnTexts | None = None
         self._on_closed: OnClosed | None = None
         self._end: tuple[int, str] = (ABNORMAL, "")
-        self._paused = False
-        self._closing = False
         self._left = False
         """It was we who closed."""
+        self._take: Callable[[bytes], bool] | None = None
+        self._whole = True
+        """The receiver waits for nothing."""
         self._beat_seconds = beat_seconds
         self._beat_due = 0.0
         self._silent_beats = 0
@@ -84,15 +88,19 @@ class SocketLeg(asyncio.Protocol):
         self._on_texts, self._on_closed = on_texts, on_closed
         if early:
             on_texts(early)
-        if self._closing:
+        if self.closing:
             self._tell_closed()
         else:
             self._transport.resume_reading()
 
+    def give_reads_to(self, take: Callable[[bytes], bool] | None) -> None:
+        """Offer it each read that may be a whole message, unless it returns false."""
+        self._take = None if self._left else take
+
     async def receive(self) -> str | None:
         """The next message, for who has not attached; None when the socket is gone."""
         while not self._early:
-            if self._closing:
+            if self.closing:
                 return None
             self._arrived.clear()
             await self._arrived.wait()
@@ -108,14 +116,19 @@ class SocketLeg(asyncio.Protocol):
         return self._backlog.dropped
 
     def send(self, text: str) -> None:
-        if self._closing:
+        if self.closing:
             return
-        if not self._paused:
+        if not self.paused:
             self._out.append(self._sender.text(text))
             return
         self._backlog.add(text)
         if self._backlog.hopeless:
             self.abort()
+
+    @property
+    def write(self) -> Callable[[bytes], object]:
+        """For frames made elsewhere, while this is neither paused nor closing."""
+        return self._transport.write
 
     def flush(self) -> None:
         out = self._out
@@ -126,11 +139,12 @@ class SocketLeg(asyncio.Protocol):
     def close(self, code: int = 1000) -> None:
         """No end is reported for it. What was sent goes out first, unless the peer does not read."""
         self._left = True
+        self._take = None
         self._on_texts = self._on_closed = None
         self._say_goodbye(code)
 
     def abort(self) -> None:
-        self._closing = True
+        self.closing = True
         self._out.clear()
         self._transport.abort()
 
@@ -143,25 +157,28 @@ class SocketLeg(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        if self._take is not None and self._whole and self._take(data):
+            return
         texts = self._receiver.feed(data)
+        self._whole = self._receiver.whole
         if texts:
             if self._on_texts is not None:
                 self._on_texts(texts)
-            elif not self._closing:
+            elif not self.closing:
                 self._keep(texts)
         if self._receiver.signals:
             self._take_signals()
 
     def pause_writing(self) -> None:
-        self._paused = True
+        self.paused = True
 
     def resume_writing(self) -> None:
-        self._paused = False
-        while self._backlog and not self._paused:
+        self.paused = False
+        while self._backlog and not self.paused:
             self._transport.write(self._sender.text(self._backlog.pop()))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = True
+        self.closing = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -186,7 +203,7 @@ class SocketLeg(asyncio.Protocol):
             match signal:
                 case Ping(payload):
                     # Who does not read needs no answers, which would pile up.
-                    if not self._paused and not self._closing:
+                    if not self.paused and not self.closing:
                         self._transport.write(self._sender.pong(payload))
                 case Binary():
                     self.malformed += 1
@@ -205,9 +222,9 @@ class SocketLeg(asyncio.Protocol):
 
     def _say_goodbye(self, code: int) -> None:
         """Once. Then the peer has a moment to go."""
-        if self._closing:
+        if self.closing:
             return
-        self._closing = True
+        self.closing = True
         self._arrived.set()
         while self._backlog:
             self._out.append(self._sender.text(self._backlog.pop()))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
+from collections.abc import Callable
 
+from bridge.call.caller_line import CallerLine
 from bridge.recording.passed import Passed
-from bridge.runtime.legs import OnTexts, StreamLeg
+from bridge.runtime.legs import Leg, OnTexts, StreamLeg
 
 
 class Tape:
@@ -34,6 +36,9 @@ class Tape:
 
     def sent(self, text: str) -> None:
         self._sent.append(len(self._texts))
+        self._texts.append(text)
+
+    def heard(self, text: str) -> None:
         self._texts.append(text)
 
     def listening(self, on_texts: OnTexts) -> OnTexts:
@@ -66,6 +71,12 @@ class TapedLeg:
     @property
     def silent(self) -> bool:
         return self._leg.silent
+
+    def join(
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+    ) -> None:
+        """`overhear` is the tape's."""
+        self._leg.join(line, model, overhear=self._tape.heard)
 
     def send(self, text: str) -> None:
         self._tape.sent(text)

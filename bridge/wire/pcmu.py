@@ -76,17 +76,17 @@ _SOFT = bytes(code for code in range(256) if code & 0x70 >= 0x50)
 SPEECH_SHARE = 0.05
 
 
-def is_silent(payload: str) -> bool:
+def is_silent(payload: str | bytes) -> bool:
     """Nothing in it can be heard."""
     return _share_beyond(payload, _SILENT) < 0.01
 
 
-def is_loud(payload: str) -> bool:
+def is_loud(payload: str | bytes) -> bool:
     """Somebody seems to speak."""
     return _share_beyond(payload, _SOFT) >= SPEECH_SHARE
 
 
-def _share_beyond(payload: str, soft: bytes) -> float:
+def _share_beyond(payload: str | bytes, soft: bytes) -> float:
     try:
         audio = binascii.a2b_base64(payload)
     except ValueError:

@@ -70,7 +70,8 @@ MEDIA_PREFIX = '{"event":"media"'
 """How messages with audio begin: Twilio's always have, and ours do."""
 
 _decoder = msgspec.json.Decoder(Message)
-_PAYLOAD = '"payload":"'
+PAYLOAD = '"payload":"'
+"""What stands before the audio of such a message."""
 _TIMESTAMP = '"timestamp":"'
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
@@ -87,9 +88,9 @@ def media_payload(text: str) -> str | None:
     """The base64 audio of a `media` message, cut out of the text where it has the shape Twilio gives it,
     typed decoding otherwise; None when it is not caller audio."""
     if text.startswith(MEDIA_PREFIX):
-        start = text.find(_PAYLOAD) + len(_PAYLOAD)
+        start = text.find(PAYLOAD) + len(PAYLOAD)
         end = text.find('"', start)
-        if start >= len(_PAYLOAD) and end > start and text.find("\\", start, end) < 0:
+        if start >= len(PAYLOAD) and end > start and text.find("\\", start, end) < 0:
             return text[start:end]
     message = decode(text)
     if isinstance(message, Media) and _BASE64.fullmatch(message.media.payload):

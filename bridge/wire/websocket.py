@@ -17,6 +17,8 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 FINAL_TEXT = 0x80 | TEXT
 MAX_CONTROL_BYTES = 125
+MASKED = 0x80
+"""The bit of a frame's second byte."""
 
 PROTOCOL_ERROR, NO_CODE, NOT_UTF8, TOO_BIG = 1002, 1005, 1007, 1009
 CODES_ON_THE_WIRE = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
@@ -60,7 +62,7 @@ class Receiver:
     def __init__(self, *, masked: bool, mask: Mask, max_message_bytes: int) -> None:
         self.signals: list[Signal] = []
         """What came beside text, in order; whoever reads it empties it."""
-        self._mask_bit = 0x80 if masked else 0
+        self._mask_bit = MASKED if masked else 0
         self._key_bytes = 4 if masked else 0
         self._usual = bytes((self._mask_bit | 126,))
         """The second byte of a frame whose length is in the next two."""
@@ -73,6 +75,11 @@ class Receiver:
         self._fragments = bytearray()
         self._fragments_opcode = CONTINUATION
         """Of the message whose fragments are being collected; CONTINUATION: of none."""
+
+    @property
+    def whole(self) -> bool:
+        """Nothing has begun that is not all there: the next read begins with a message, or a signal."""
+        return not self._rest and self._fragments_opcode == CONTINUATION and not self._over
 
     def feed(self, data: bytes) -> list[str]:
         """The text messages that these bytes complete."""
@@ -218,7 +225,7 @@ class Sender:
     def __init__(self, mask: Mask, keys: Iterator[bytes] | None = None) -> None:
         self._mask = mask
         self._keys = keys
-        self._mask_bit = 0 if keys is None else 0x80
+        self._mask_bit = 0 if keys is None else MASKED
 
     def text(self, text: str) -> bytes:
         payload = text.encode()
@@ -253,6 +260,11 @@ class Sender:
             return header + payload
         key = next(self._keys)
         return header + key + self._mask(payload, key)
+
+
+def usual_header(length: int, mask_bit: int) -> bytes:
+    """Of a whole text of 126 bytes to 64 KB."""
+    return _TWO_BYTE_LENGTH(FINAL_TEXT, mask_bit | 126, length)
 
 
 def mask_keys(random: Callable[[int], bytes], pool_bytes: int = 4096) -> Iterator[bytes]:

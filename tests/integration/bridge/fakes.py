@@ -11,10 +11,13 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from bridge.call.agent import AgentConfig
+from bridge.call.caller_line import CallerLine
 from bridge.call.commands import Command, EndCall, OpenModel, UseModel
 from bridge.call.ending import EndReason
 from bridge.call.events import CallOver, Event, HangUpRequested, ModelOpened, Prepared
 from bridge.call.past import Past
+from bridge.engines.openai_realtime.session import RealtimeSession
 from telephony.twilio import TwilioAccount, TwilioUnreachable
 
 
@@ -131,6 +134,7 @@ class ScriptedCall(Watched):
 
     def __init__(self) -> None:
         super().__init__()
+        self.line = CallerLine(RealtimeSession(AgentConfig(name="Scripted", prompt="Say it.")))
         self.deadline: float | None = None
         self.quiet = True
         self.first_audio_pending = False
