@@ -33,6 +33,13 @@ def heard_words(text: str, heard_ms: int, spoken_ms: int) -> str:
 INAUDIBLE = "[inaudible]"
 
 
+class Fate(Struct, frozen=True):
+    heard_ms: int
+    spoken_ms: int
+    ended: bool
+    """The model had said all of it."""
+
+
 class _Line(Struct):
     item_id: str
     role: str
@@ -41,11 +48,18 @@ class _Line(Struct):
     start_ms: int | None = None
     end_ms: int | None = None
     interrupted: bool = False
+    fate: Fate | None = None
+    """Of what the agent said, once it was cut: words that become known later were not heard either."""
     told: bool = False
     """`transcript.line` was recorded."""
     canned: bool = False
     """Said by the bridge, not by the model."""
     tool: ToolRan | None = None
+
+    @property
+    def pending(self) -> bool:
+        """The model has said it, and how much the caller will hear is not known yet."""
+        return self.role == "agent" and self.end_ms is None and not self.canned
 
     @property
     def happened(self) -> HistoryItem | None:
@@ -140,13 +154,15 @@ class Transcript:
     def text(self, item_id: str, text: str | None, *, final: bool, role: str) -> None:
         """Words as they become known; None: the caller's speech could not be written down."""
         line = self._line(item_id, role)
-        if line.told:
+        if line.told or (line.fate is not None and not final):
             return
         if text is None:
             line.text, line.text_is_final = INAUDIBLE, True
         else:
             line.text = text if final else line.text + text
             line.text_is_final = final
+        if line.fate is not None:
+            line.text = self._words_heard(line.text, line.fate)
         if line.text_is_final:
             self._dirty.add(item_id)
 
@@ -172,15 +188,17 @@ class Transcript:
         line.end_ms = (line.start_ms or 0) + heard_ms
         line.interrupted = heard_ms < spoken_ms or not ended
         if line.interrupted:
-            line.text = self.words_heard(item_id, heard_ms, spoken_ms, ended=ended)
-            line.text_is_final = True
+            line.fate = Fate(heard_ms, spoken_ms, ended)
+            line.text, line.text_is_final = self._words_heard(line.text, line.fate), True
         self._dirty.add(item_id)
 
     def words_heard(self, item_id: str, heard_ms: int, spoken_ms: int, *, ended: bool) -> str:
         """What of the words that are known so far fits into what was heard."""
-        text = self._line(item_id, "agent").text
-        whole_ms = spoken_ms if ended else max(spoken_ms, len(text) * _MS_PER_CHARACTER)
-        return heard_words(text, heard_ms, whole_ms)
+        return self._words_heard(self._line(item_id, "agent").text, Fate(heard_ms, spoken_ms, ended))
+
+    def _words_heard(self, text: str, fate: Fate) -> str:
+        least_ms = 0 if fate.ended else len(text) * _MS_PER_CHARACTER
+        return heard_words(text, fate.heard_ms, max(fate.spoken_ms, least_ms))
 
     def tool_called(self, item_id: str, call: ToolRan, start_ms: int) -> SaveLine:
         """It stands where it was called. Returns the line to save before the tool is started."""
@@ -235,7 +253,7 @@ class Transcript:
         out: list[SaveLine | Record] = []
         for position, item_id in enumerate(self._order):
             line = self._lines[item_id]
-            if item_id not in self._dirty or not line.text_is_final:
+            if item_id not in self._dirty or not line.text_is_final or line.pending:
                 continue
             self._dirty.discard(item_id)
             out.extend(self._change(line, position, now_ms))

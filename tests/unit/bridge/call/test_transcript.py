@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.call.commands import SaveLine
+from bridge.call.events import StreamEnded
 from bridge.call.transcript import Transcript, heard_words
 from tests.unit.bridge.call.story import Story
 
@@ -33,15 +34,39 @@ def test_an_item_that_turns_up_late_takes_its_place_in_the_chain():
     story = Story().live()
     placed(story, "item_1", None, "assistant")
     placed(story, "item_3", "item_1", "assistant")
-    story.caller_speaks("item_2", previous="item_1")
-    placed(story, "item_2", "item_1", "user")
     for item_id, text in (("item_1", "One."), ("item_3", "Three.")):
         story.delta(item_id, 200)
         story.model("response.output_audio.done", response_id="resp_1", item_id=item_id)
         story.model("response.output_audio_transcript.done", item_id=item_id, transcript=text)
     story.marks_return()
+    story.caller_speaks("item_2", previous="item_1")
+    placed(story, "item_2", "item_1", "user")
     heard(story, "item_2", "Two.")
     assert [text for _, text in story.lines()] == ["One.", "Two.", "Three."]
+
+
+def test_what_the_agent_says_is_no_line_before_it_is_known_how_much_was_heard():
+    """Whoever takes the call up would believe that all of it was."""
+    story = Story().live()
+    story.agent_begins("item_a")
+    story.delta("item_a", 2000)
+    story.agent_finishes("item_a", "We open at nine and close at five.")
+    assert story.lines() == []
+    story.marks_return()
+    assert story.lines() == [("agent", "We open at nine and close at five.")]
+
+
+def test_words_that_become_known_after_the_agent_was_cut_were_not_heard_either():
+    story = Story().live()
+    story.agent_begins("item_a")
+    story.delta("item_a", 2000)
+    story.marks_before_audio_return()
+    story.caller_audio(100)
+    story.happens(StreamEnded(stopped=False))
+    story.model(
+        "response.output_audio_transcript.done", item_id="item_a", transcript="We open at nine and close"
+    )
+    assert story.lines() == []
 
 
 def test_speech_that_could_not_be_written_down_stays_visible():
