@@ -13,6 +13,7 @@ from bridge.call.turns import Turn
 from database.models import Call, CallEvent, TranscriptLine
 from database.session import Database
 
+AGENT_SPOKE, CALLER_SPOKE = "agent.started_speaking", "caller.started_speaking"
 WAITED = "response_ms"
 
 
@@ -24,16 +25,25 @@ async def past_of(database: Database, call: Call, *, moved: bool = False) -> Pas
             .where(TranscriptLine.call_id == call.id)
             .order_by(TranscriptLine.position, TranscriptLine.item_id)
         )
-        spoke = await session.scalars(
-            select(CallEvent.data)
-            .where(CallEvent.call_id == call.id, CallEvent.type == "agent.started_speaking")
+        spoke = await session.execute(
+            select(CallEvent.type, CallEvent.offset_ms, CallEvent.data)
+            .where(CallEvent.call_id == call.id, CallEvent.type.in_((AGENT_SPOKE, CALLER_SPOKE)))
             .order_by(CallEvent.id)
         )
+        past_lines = [_line(line) for line in lines]
+        by_agent: list[dict[str, Any]] = []
+        caller_spoke_ms = -1
+        for type_, offset_ms, data in spoke:
+            if type_ == AGENT_SPOKE:
+                by_agent.append(data)
+            else:
+                caller_spoke_ms = offset_ms
         latency = call.latency or {}
         return Past(
-            lines=[_line(line) for line in lines],
+            lines=past_lines,
+            caller_cut_in=bool(past_lines) and caller_spoke_ms >= past_lines[-1].start_ms,
             usage={kind: int(count) for kind, count in (call.usage or {}).items()},
-            turns=[_turn(data) for data in spoke if WAITED in data],
+            turns=[_turn(data) for data in by_agent if WAITED in data],
             answer_to_first_audio_ms=latency.get("answer_to_first_audio_ms"),
             note=_note(call),
             moved=moved,

@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from bench.chaos.caller import Recorded, line_number
+from bench.chaos.caller import Injected, Recorded, line_number
 from bench.chaos.gaps import Silence, Usual, silences, spans, tracks, usual
-from bench.chaos.plan import KILLED
+from bench.chaos.plan import DEPLOYED, DRAINED, KILLED
 from simulator.audio.recording import stereo_wav
 from simulator.audio.voice import tones
 
@@ -21,6 +21,8 @@ LINE_MS = 2_500
 """No line of a caller takes longer to say."""
 DURABLE_MS = 1_000
 """After the words of a caller's line were told to the server they are written down."""
+MOVED_MS = 8_000
+"""Within that a process that was told to stop has given its calls away."""
 _NUMBER = re.compile(r"\bLine (\d+)")
 TWO_AT_ONCE = "two of these at once"
 AT_ONCE_MS = 4_000
@@ -103,7 +105,7 @@ def _lost(recorded: Recorded, row: Mapping[str, Any] | None) -> str:
 
 
 def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> None:
-    faults = sorted(recorded.injected, key=lambda fault: fault.at_ms)
+    faults = sorted((_when_felt(recorded, fault) for fault in recorded.injected), key=lambda one: one.at_ms)
     longest: list[Gap] = [Gap(fault.kind, 0, fault.at_ms) for fault in faults]
     for silence in silences_of(recorded):
         gap_ms = ordinary.gap_ms(recorded, silence)
@@ -122,6 +124,17 @@ def _lay_silences(recorded: Recorded, ordinary: Ordinary, verdict: Verdict) -> N
         elif gap_ms and not before:
             verdict.unexplained.append(gap_ms)
     verdict.gaps = longest
+
+
+def _when_felt(recorded: Recorded, fault: Injected) -> Injected:
+    """A process that is told to stop lets what is being said be finished: it strikes a call when the stream
+    is replaced."""
+    if fault.kind not in (DRAINED.name, DEPLOYED.name):
+        return fault
+    answered_ms = recorded.answered_ms or 0
+    ends_ms = [one["at_ms"] - answered_ms for one in recorded.all("stream ended") if one["by"] == "network"]
+    felt_ms = [at_ms for at_ms in ends_ms if 0 <= at_ms - fault.at_ms <= MOVED_MS]
+    return Injected(fault.kind, min(felt_ms, default=fault.at_ms))
 
 
 def _count_lines(recorded: Recorded, kept: Kept, verdict: Verdict) -> None:

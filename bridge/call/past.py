@@ -30,6 +30,8 @@ class PastLine(Struct, frozen=True, kw_only=True):
 
 class Past(Struct, frozen=True, kw_only=True):
     lines: Sequence[PastLine] = ()
+    caller_cut_in: bool = False
+    """The caller began to speak after the last line did."""
     usage: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     turns: Sequence[Turn] = ()
     answer_to_first_audio_ms: int | None = None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+import pytest
+
 from bridge.call.commands import EndCall
 from bridge.call.ending import EndReason
 from bridge.call.events import Answered, CallOver, HangUpRequested, ModelOpened, StreamStarted
 from database import call_commands, calls
-from database.models import Call
+from database.models import Call, CallEvent, TranscriptLine
+from database.past import past_of
 from tests.integration.bridge.conftest import CALLER, MEDIA, NUMBER, Answer, Door
 
 
@@ -199,3 +204,30 @@ async def test_a_call_that_no_process_has_room_for_hears_that_all_lines_are_busy
     assert answer.verbs == ["Say", "Hangup"]
     row = await door.row()
     assert (row.ended_reason, row.holder) == (EndReason.OVERLOADED, door.live_calls.holder.name)
+
+
+@pytest.mark.parametrize(("caller_spoke_ms", "cut_in"), [(None, False), (900, False), (2_500, True)])
+async def test_whether_the_caller_cut_in_is_known_to_whoever_takes_a_call_up(
+    door: Door, caller_spoke_ms: int | None, cut_in: bool
+) -> None:
+    """An agent that was cut by a fault of ours goes on; one that the caller cut does not."""
+    await door.ring()
+    row = await door.row()
+    line = TranscriptLine(
+        call_id=row.id, item_id="item_a", position=0, role="agent", text="We open",
+        start_ms=2_000, end_ms=2_600, interrupted=True,
+    )  # fmt: skip
+    at = dt.datetime.now(dt.UTC)
+    spoke = {"agent.started_speaking": 2_000} | (
+        {} if caller_spoke_ms is None else {"caller.started_speaking": caller_spoke_ms}
+    )
+    async with door.database.session.begin() as session:
+        session.add(line)
+        session.add_all(
+            CallEvent(call_id=row.id, at=at, offset_ms=offset_ms, type=type_, data={"response_ms": 700})
+            for type_, offset_ms in spoke.items()
+        )
+    past = await past_of(door.database, row)
+    assert past.caller_cut_in is cut_in
+    assert [one.text for one in past.lines] == ["We open"]
+    assert [turn.response_ms for turn in past.turns] == [700]

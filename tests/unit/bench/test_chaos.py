@@ -8,7 +8,7 @@ from bench.chaos import plan
 from bench.chaos.caller import Injected, Recorded, answer_text, line_number, line_text
 from bench.chaos.gaps import Usual
 from bench.chaos.judge import TWO_AT_ONCE, Ordinary, Verdict, heard_ms, judge
-from bench.chaos.plan import KILLED
+from bench.chaos.plan import DEPLOYED, KILLED
 from simulator.audio import mulaw
 from simulator.audio.recording import stereo_wav
 from simulator.audio.voice import tones
@@ -110,6 +110,15 @@ def test_two_faults_at_once_are_counted_apart() -> None:
     faults = (Injected("model cut", 6_000), Injected("model reset", 6_500))
     gaps = verdict(talk(answer_at_ms=10_500, injected=faults), ONE, TWO).gaps
     assert [(gap.kind, gap.ms > 0) for gap in gaps] == [("model cut", False), (TWO_AT_ONCE, True)]
+
+
+def test_a_process_that_stops_strikes_a_call_when_its_stream_is_replaced():
+    """Seconds later, in which what was being said is finished."""
+    told = Injected(DEPLOYED.name, 2_000)
+    call = talk(answer_at_ms=10_500, injected=(told, Injected("stream black hole", 6_500)))
+    assert [gap.kind for gap in verdict(call, ONE, TWO).gaps if gap.ms] == ["stream black hole"]
+    call.moments.append({"type": "stream ended", "at_ms": 6_000, "by": "network"})
+    assert [gap.kind for gap in verdict(call, ONE, TWO).gaps if gap.ms] == [TWO_AT_ONCE]
 
 
 def test_what_was_not_yet_durable_when_the_process_was_killed_is_not_lost() -> None:

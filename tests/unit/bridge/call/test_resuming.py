@@ -531,7 +531,9 @@ def said(item_id: str, role: str, text: str, start_ms: int, *, partial: bool = F
     )
 
 
-def past(*, moved: bool = False, partial: bool = False) -> Past:
+def past(
+    *, moved: bool = False, partial: bool = False, cut: bool = False, caller_cut_in: bool = False
+) -> Past:
     return Past(
         lines=[
             PastLine(
@@ -546,10 +548,11 @@ def past(*, moved: bool = False, partial: bool = False) -> Past:
                 text="Let me tell you",
                 start_ms=1800,
                 end_ms=2600,
-                interrupted=False,
+                interrupted=cut,
                 partial=partial,
             ),
         ],
+        caller_cut_in=caller_cut_in,
         usage={"output_audio": 100},
         moved=moved,
     )
@@ -557,7 +560,13 @@ def past(*, moved: bool = False, partial: bool = False) -> Past:
 
 @pytest.mark.parametrize(
     ("had", "wanted"),
-    [(past(), "pick the conversation up"), (past(partial=True), "Carry on"), (past(moved=True), None)],
+    [
+        (past(), "pick the conversation up"),
+        (past(partial=True), "Carry on"),
+        (past(cut=True), "Carry on"),
+        (past(cut=True, caller_cut_in=True), "pick the conversation up"),
+        (past(moved=True), None),
+    ],
 )
 def test_a_call_that_another_process_had_goes_on(had: Past, wanted: str | None):
     story = Story(past=had, greeting="Hello.").live()
