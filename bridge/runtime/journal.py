@@ -25,7 +25,7 @@ from database.session import Database
 QUEUE_ENTRIES = 20_000
 """While neither Postgres nor the disk takes them: beyond this the oldest are dropped."""
 BATCH_ENTRIES = 500
-LINGER_SECONDS = 0.25
+LINGER_SECONDS = 0.4
 """Entries that come within this time share a transaction; the end of a call does not wait for it."""
 WRITE_SECONDS = 2.0
 """For a batch to be written; then it goes to the disk."""
