@@ -67,8 +67,8 @@ measure-start: ## seconds and megabytes of a first and a second start from a fre
 measure-heard: .venv/.test ## how well it is known what the caller heard of an interrupted answer
 	@$(BIN)/python -m bench.heard
 
-soak: .venv/.test ## fifty phones call for two minutes: no error, no lost line, nothing left over
-	@$(BIN)/python -m bench.soak
+soak: .venv/.test ## fifty phones call for two minutes (SOAK_SECONDS): no error, no lost line, nothing left over
+	@$(BIN)/python -m bench.soak --seconds $(or $(SOAK_SECONDS),120)
 
 chaos: .venv/.test ## 500 faults in ten minutes of calls: sockets, processes, Postgres, disk; writes docs/reliability.md
 	@$(BIN)/python -m bench.chaos --write
