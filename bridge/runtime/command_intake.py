@@ -125,7 +125,10 @@ class CommandIntake:
             if self._holder.offered(call_id):
                 await call_commands.acknowledge(self._database, command.id)
         elif command.command in call_commands.FOR_ANYBODY:
-            return  # whoever asks for it cannot be the one to do it
+            # Whoever asks for it cannot be the one to do it; who does it already is asked once more.
+            asked_by_us = command.data.get("held_by") == self._holder.holder.name
+            if not asked_by_us and self._holder.holds(call_id):
+                await call_commands.acknowledge(self._database, command.id)
         elif self._holder.holds(call_id) and await call_commands.acknowledge(self._database, command.id):
             self._carry_out(call_id, command.command, command.data)
 

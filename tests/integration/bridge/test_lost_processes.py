@@ -248,6 +248,31 @@ async def test_a_stream_that_came_elsewhere_meanwhile_is_not_cut_off_by_a_move(
 
 
 @PATIENT
+async def test_a_call_that_is_being_taken_is_not_given_up_by_the_process_that_had_it(
+    door: Door, other: Door, model: Model
+) -> None:
+    """Its stream breaks at that moment, and Twilio asks the process that has just let it go."""
+    answer = await door.ring()
+    async with door.stream(answer) as socket:
+        await door.calls[0].until(lambda: door.calls[0].happened(StreamStarted))
+        model.admits.clear()
+        leaving = asyncio.create_task(door.live_calls.drain())
+        await model.until(lambda: len(model.models) == 2)
+        socket.transport.abort()
+        await leaving
+    again = await asked_what_comes_next(door, answer)
+    assert again.verbs == ["Pause", "Redirect"]
+    model.admits.set()
+    async with asyncio.timeout(10):
+        while not other.twilio.redirected:
+            await door.row()
+    assert (await door.row()).ended_reason is None
+    [(_, document)] = other.twilio.redirected
+    async with other.stream(at(Answer(document), other)):
+        await other.calls[0].until(lambda: other.calls[0].happened(StreamStarted))
+
+
+@PATIENT
 async def test_a_process_that_is_told_to_let_go_asks_nobody_to_take_the_call(door: Door, other: Door) -> None:
     answer = await door.ring()
     async with door.stream(answer) as socket:
