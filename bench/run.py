@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
@@ -45,6 +46,7 @@ def main(
     minutes: float,
 ) -> None:
     """Measure with all features on. Nothing else should run on the machine meanwhile."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as by Ctrl-C, what was started is stopped
     if only_write:
         results.write_page()
         return
