@@ -14,6 +14,8 @@ from tests.end_to_end.harness import Harness
 from tests.end_to_end.test_outbound_call import CALLEE, place
 
 GREETING = "You have reached Ada. Leave a message after the tone."
+MODEL_LISTENS_MS = 2_000
+"""After the answer, at the latest: what is said before the media stream is there is heard by nobody."""
 MESSAGE = "This is Lindgren Dental. Your appointment is tomorrow at nine."
 
 
@@ -56,7 +58,7 @@ async def test_the_agent_understands_what_twilio_took_for_a_person(callbridge: H
         answers_as="mailbox",
         taken_for="human",
         answers_after_ms=50,
-        lines=(Line(say=GREETING, delay_ms=100),),
+        lines=(Line(say=GREETING, delay_ms=MODEL_LISTENS_MS),),
         hangs_up="never",
     )
     row, _ = await dialled(callbridge, phone, "hang_up")
@@ -77,7 +79,7 @@ async def test_a_person_is_talked_to(callbridge: Harness):
     )
     phone = Behaviour(
         answers_after_ms=50,
-        lines=(Line(say="Hello?", delay_ms=100), Line(say="Thank you.")),
+        lines=(Line(say="Hello?", delay_ms=MODEL_LISTENS_MS), Line(say="Thank you.")),
         hangs_up="never",
     )
     row, _ = await dialled(callbridge, phone, "hang_up")

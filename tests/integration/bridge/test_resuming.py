@@ -12,7 +12,7 @@ from bridge.call.events import (
     StreamOffered,
     StreamStarted,
 )
-from tests.integration.bridge.conftest import MEDIA, STOP, Answer, Door
+from tests.integration.bridge.conftest import MEDIA, PATIENT, STOP, Answer, Door
 from tests.integration.bridge.fakes import ScriptedCall
 
 KEY_PRESSED = '{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"1"}}'
@@ -144,6 +144,7 @@ async def test_what_a_superseded_process_has_to_tell_is_not_written(door: Door, 
             assert await door.lines((await door.row()).id) == []
 
 
+@PATIENT
 async def test_a_process_that_stops_gives_its_calls_to_another(door: Door, other: Door) -> None:
     """The one that takes it has a session ready before Twilio is asked for a stream."""
     door.prepare = says_hello
@@ -188,6 +189,7 @@ async def test_a_stream_that_is_replaced_by_rest_is_no_hang_up(door: Door) -> No
     assert StreamEnded(stopped=False) in door.calls[0].events
 
 
+@PATIENT
 async def test_what_a_caller_was_saying_while_the_call_moved_is_asked_for(door: Door, other: Door) -> None:
     answer = await door.ring()
     async with door.stream(answer) as socket:
