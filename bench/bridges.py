@@ -23,6 +23,8 @@ from bench.load.spec import Target
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".callbridge/bench"
 """Everything that a run makes: compiled peers, databases, certificates."""
+BIN = Path(sys.executable).parent
+"""Whatever measures is what is measured, of Python and packages."""
 NUMBER = "+12125550100"
 ACCOUNT_SID, AUTH_TOKEN = "AC" + "b" * 32, "a" * 32
 API_KEY = "bench-" + secrets.token_hex(8)
@@ -140,10 +142,8 @@ def product(
         "OUTGOING_ALLOWED_HOSTS": f"127.0.0.1:{tool_port}" if tool_port else "",
         "DRAIN_SECONDS": "1",
     }
-    inherited = dict(environment) | {"PATH": f"{ROOT / '.venv/bin'}:{environment.get('PATH', '')}"}
-    with _process(
-        [str(ROOT / ".venv/bin/callbridge"), "dev"], inherited | told, BRIDGE_CORE, cgroup
-    ) as child:
+    inherited = dict(environment) | {"PATH": f"{BIN}:{environment.get('PATH', '')}"}
+    with _process([str(BIN / "callbridge"), "dev"], inherited | told, BRIDGE_CORE, cgroup) as child:
         _until(lambda: httpx.get(f"{url}/readyz", timeout=2).raise_for_status(), child)
         _make_agent(url, {"record": record, "tools": [_tool(tool_port)] if tool_port else []})
         yield Target(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from bench.bridges import BRIDGE_CORE, ROOT, START_LIMIT_S, NotStarted, pin
+from bench.bridges import BIN, BRIDGE_CORE, ROOT, START_LIMIT_S, NotStarted, pin
 
 WORKER_PORT = 8000
 """The Caddyfile's."""
@@ -23,7 +23,7 @@ SITE = f"https://localhost:{HTTPS_PORT}"
 @contextlib.contextmanager
 def in_front(folder: Path) -> Generator[tuple[int, Path]]:
     """Its process, and the authority that its certificate comes from."""
-    program = shutil.which("caddy", path=f"{ROOT / '.venv/bin'}:{os.environ.get('PATH', '')}")
+    program = shutil.which("caddy", path=f"{BIN}:{os.environ.get('PATH', '')}")
     if program is None:
         raise NotStarted("caddy is missing: `make bench` installs it.")
     home = folder / "caddy"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from bench import tables
+from bench import fastest_python, tables
 from bench.bridges import ROOT
 from bench.measure import machine
 from bench.targets import Rows
@@ -34,10 +34,29 @@ def write(path: Path, rows: Rows, titles: Mapping[str, str], days: set[dt.date])
         "Ratios count; absolute figures are of this machine.\n\n"
         f"## Targets\n\n{tables.targets(rows)}\n\n{misses}"
         f"## Figures\n\n{tables.every(rows, titles)}\n{method}\n"
-        f"## Versions\n\n{', '.join(versions)}.\n\n{unknown}"
+        f"## Versions\n\n{', '.join(versions)}.\n\n{_pythons()}{unknown}"
     )
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
+
+
+def _pythons() -> str:
+    """How much this machine's Pythons differ: it is their build that does it, more than their version."""
+    used = platform.python_version()
+    pythons = {version: seconds for seconds, version, _ in fastest_python.found()}
+    others = [
+        f"{version} takes {seconds / pythons[used]:.2f} times as long"
+        for version, seconds in pythons.items()
+        if used in pythons and version != used
+    ]
+    if not others:
+        return ""
+    return (
+        "Measured with the fastest Python of this machine; for a loop of plain Python "
+        f"{', '.join(others)}.\nThose of Linux distributions and of the official container images are built "
+        "with profile-guided\noptimisation, those of version managers usually without: that is the difference."
+        "\n\n"
+    )
 
 
 def _packages() -> list[str]:
