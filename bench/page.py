@@ -54,8 +54,8 @@ def _pythons() -> str:
     return (
         "Measured with the fastest Python of this machine; for a loop of plain Python "
         f"{', '.join(others)}.\nThose of Linux distributions and of the official container images are built "
-        "with profile-guided\noptimisation, those of version managers usually without: that is the difference."
-        "\n\n"
+        "with profile-guided\noptimisation, those of version managers usually without: "
+        "that is the difference.\n\n"
     )
 
 
