@@ -14,7 +14,8 @@ DISTURBED_US = 5_000
 
 
 class Row(Struct, kw_only=True):
-    """Medians of the runs; latencies are of the run whose pass-through was quietest."""
+    """CPU of the window in which the bridge took least, since what else the machine does only adds to it;
+    latencies of the one in which the pass-through was quietest; memory at the end of a run."""
 
     bridge: str
     cpu_us: float
@@ -59,21 +60,18 @@ class Row(Struct, kw_only=True):
 
 
 def row(bridge: str, runs: list[Result]) -> Row:
-    quietest = min(runs, key=lambda run: run.windows[-1].up_control.p99)
-    windows = [run.windows[-1] for run in runs]
-
-    def cpu(name: str) -> float:
-        return statistics.median(window.cpu_us.get(name, 0.0) for window in windows)
-
+    windows = [window for run in runs for window in run.windows]
+    cheapest = min(windows, key=lambda window: window.cpu_us.get("bridge", 0.0))
+    quietest = min(windows, key=lambda window: (not window.up_control.count, window.up_control.p99))
     return Row(
         bridge=bridge,
-        cpu_us=cpu("bridge"),
-        postgres_us=cpu(POSTGRES),
-        caddy_us=cpu("caddy"),
-        rss_kb=statistics.median(window.rss_kb for window in windows),
+        cpu_us=cheapest.cpu_us.get("bridge", 0.0),
+        postgres_us=cheapest.cpu_us.get(POSTGRES, 0.0),
+        caddy_us=cheapest.cpu_us.get("caddy", 0.0),
+        rss_kb=statistics.median(run.windows[-1].rss_kb for run in runs),
         load_cpu=max(window.load_cpu for window in windows),
-        window=quietest.windows[-1],
-        last=quietest,
+        window=quietest,
+        last=next(run for run in runs if quietest in run.windows),
         runs=runs,
     )
 

@@ -23,8 +23,9 @@ class Scenario(Struct, frozen=True, kw_only=True):
     caddy: bool = False
     quota: float = 0
     """Share of its core that the bridge gets, by a cgroup; 0: all."""
-    window_s: float = 6.0
-    windows: int = 1
+    window_s: float = 8.0
+    """Of calls that stay: in 8 s each of them takes one turn."""
+    windows: int = 3
     step: int = 0
     calls_per_second: float = 0
     life_s: float = 10.0
@@ -36,7 +37,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
 STEADY = (
     Scenario(name="100", title="100 calls", calls=100, bridges=("product", "node", "c")),
     Scenario(name="400", title="400 calls", calls=400, repeats=2),
-    Scenario(name="800", title="800 calls", calls=800, bridges=("product", "node")),
+    Scenario(name="800", title="800 calls", calls=800, bridges=("product", "node"), windows=1),
     Scenario(name="tls-100", title="100 calls, TLS upstream", calls=100, bridges=NO_C, tls=True),
     Scenario(
         name="tls-300",
@@ -81,10 +82,11 @@ CAPACITY = tuple(
         step=step,
         quota=0.5,
         window_s=4.0,
+        windows=1,
         bridges=PRODUCT,
         tls=tls,
     )
-    for name, kind, tls, step in (("half-core", "plain", False, 100), ("half-core-tls", "TLS", True, 75))
+    for name, kind, tls, step in (("half-core", "plain", False, 50), ("half-core-tls", "TLS", True, 50))
 )
 FEATURES = Scenario(
     name="features",

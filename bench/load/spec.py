@@ -13,7 +13,7 @@ class Spec(Struct, kw_only=True):
     control_calls: int = 8
     """Of them so many go through an in-process pass-through."""
     warm_s: float = 3.0
-    window_s: float = 6.0
+    window_s: float = 8.0
     windows: int = 1
     calls_per_second: float = 0
     """Churn: new calls so often, each living `life_s`, for `window_s`."""

@@ -84,7 +84,7 @@ def test_a_growing_run_carries_what_came_before_the_first_window_over_the_limit(
     assert calls_within(run, 20) == 100
 
 
-def test_a_ratio_is_of_the_medians_of_both_sides() -> None:
+def test_a_ratio_is_of_the_cheapest_windows_of_both_sides() -> None:
     rows = {
         "400": {
             "product": row("product", [result(window(400, 600)), result(window(400, 700))]),
