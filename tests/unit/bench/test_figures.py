@@ -87,8 +87,8 @@ def test_a_growing_run_carries_what_came_before_the_first_window_over_the_limit(
 def test_a_ratio_is_of_the_cheapest_windows_of_both_sides() -> None:
     rows = {
         "400": {
-            "product": row("product", [result(window(400, 600)), result(window(400, 700))]),
-            "node": row("node", [result(window(400, 1300))]),
+            "product": row("product", [result(window(400, 900), window(400, 650)), result(window(400, 700))]),
+            "node": row("node", [result(window(400, 1300), window(400, 1400))]),
         }
     }
     times = next(one for one in verdicts(rows) if one.what == "400 calls: CPU, x Node")
