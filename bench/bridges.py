@@ -31,7 +31,7 @@ API_KEY = "bench-" + secrets.token_hex(8)
 BRIDGE_CORE, LOAD_CORE = 0, 1
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 40.0
-PEERS = ("node", "c", "litestar")
+PEERS = ("node", "c", "bare", "litestar")
 
 
 class NotStarted(Exception):
@@ -97,6 +97,7 @@ def peer(
     command = {
         "node": ["node", str(BUILD / "node/bridge.mjs")],
         "c": [str(BUILD / "relay")],
+        "bare": [sys.executable, str(ROOT / "bench/peers/bare_splice.py")],
         "litestar": [sys.executable, str(ROOT / "bench/peers/litestar_bridge.py")],
     }[name]
     model_port = model_url.split(":")[2].split("/", maxsplit=1)[0]

@@ -26,7 +26,7 @@ MORE_FILES = 20
 @click.command()
 @click.option("--quick", is_flag=True, help="A shorter run, one repeat of each.")
 @click.option("--scenarios", "wanted", default="", help=f"Of {', '.join(EVERY)}; comma-separated.")
-@click.option("--bridges", "only", default="", help="Of product, node, c, litestar; comma-separated.")
+@click.option("--bridges", "only", default="", help="Of product, node, c, bare, litestar; comma-separated.")
 @click.option("--repeats", type=int, default=0, help="Instead of each scenario's own.")
 @click.option("--write", is_flag=True, help="Write docs/performance.md.")
 @click.option(

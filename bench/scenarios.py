@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-ALL = ("product", "node", "c", "litestar")
+ALL = ("product", "node", "c", "bare", "litestar")
 NO_C = ("product", "node", "litestar")
 """The relay in C speaks no TLS."""
 PRODUCT = ("product",)

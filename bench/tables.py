@@ -15,6 +15,7 @@ NAMES = {
     "tools": "Callbridge, tools of 5 s",
     "node": "Node `ws`",
     "c": "C epoll relay",
+    "bare": "Python, audio only",
     "litestar": "Litestar, plainly",
 }
 DISTURBED = (
