@@ -39,7 +39,7 @@ print(sys.version.split()[0], sys.executable, min(loop() for _ in range(9)))
 
 
 def found() -> list[tuple[float, str, str]]:
-    """Seconds for the loop, version and path of each, the fastest first."""
+    """Seconds for the loop, version and path: the fastest build of each version, the fastest first."""
     every: dict[str, tuple[float, str, str]] = {}
     for candidate in CANDIDATES:
         try:
@@ -48,7 +48,7 @@ def found() -> list[tuple[float, str, str]]:
             continue
         if done.returncode == 0:
             version, path, seconds = done.stdout.split()
-            every.setdefault(version, (float(seconds), version, path))
+            every[version] = min((float(seconds), version, path), every.get(version, (float("inf"), "", "")))
     return sorted(every.values())
 
 
