@@ -79,7 +79,7 @@ LIMIT = 1024 * 1024
 def live_call() -> Call:
     config = AgentConfig(name="Bench", prompt="Be brief.")
     call = Call(AgentSnapshot(agent_id="agent_1", version=1, config=config), lambda: RealtimeSession(config))
-    for event in (StreamStarted("MZ" + "1" * 32), ModelOpened(), ModelSaid(SESSION_UPDATED)):
+    for event in (StreamStarted("MZ" + "1" * 32), ModelOpened(), ModelSaid([SESSION_UPDATED])):
         call.handle(event, 0.0)
     return call
 

@@ -10,16 +10,16 @@ from bridge.call.bounds import Bounds
 from bridge.call.caller_keys import CallerKeys
 from bridge.call.caller_line import CallerLine
 from bridge.call.clock import CallClock
-from bridge.call.commands import Command, OpenModel
+from bridge.call.commands import Command, OpenModel, SendToPhone
 from bridge.call.conversation import Conversation
 from bridge.call.course import Course
+from bridge.call.deadlines import Deadlines
 from bridge.call.diversions import Diversions
 from bridge.call.ending import EndReason
 from bridge.call.engine import (
     CallerStartedSpeaking,
     CallerStoppedSpeaking,
     Engine,
-    ItemText,
     ModelEvent,
     RemoteToolCalled,
     RemoteToolReturned,
@@ -55,7 +55,7 @@ from bridge.call.media_streams import MediaStreams
 from bridge.call.model_failures import ModelFailures
 from bridge.call.past import Past
 from bridge.call.remote_tools import RemoteTools
-from bridge.call.sessions import Sessions
+from bridge.call.sessions import Session, Sessions
 from bridge.call.tool_calls import ToolCalls
 from bridge.call.tools import SendDtmfTool
 from bridge.call.waiting import Waiting
@@ -80,13 +80,14 @@ class Call:
         """`past`: another process had the call until now. `chance`: a number from 0 to 1, for jitter."""
         self.first_audio_pending = False
         """Frames just returned begin a response: call `first_audio_written` once they are out."""
-
         config, had = agent.config, past or Past()
         self._limits = limits
         self._presses_keys = any(isinstance(tool, SendDtmfTool) for tool in config.tools)
         self._deadline: float | None = None
         self._deadline_known = False
 
+        self._words: list[str] = []
+        """Of the agent's, not read yet: they are many, and not needed until something else happens."""
         self._out: list[Command] = []
         out = self._out
         self._clock = clock = CallClock()
@@ -111,12 +112,13 @@ class Call:
         self._caller_keys = CallerKeys(config, model, talk, handover, clock)
         self._agent_keys = AgentKeys(model, talk, clock, out)
         self._diversions = Diversions(config, model, talk, handover.protection, clock, out, limits, course)
+        self._deadlines = self._waits()
 
     @property
     def deadline(self) -> float | None:
         """Monotonic seconds at which `DeadlinePassed` is due; None: nothing is waited for."""
         if not self._deadline_known:
-            self._deadline, self._deadline_known = self._next_deadline(), True
+            self._deadline, self._deadline_known = self._deadlines.next(), True
         return self._deadline
 
     @property
@@ -134,15 +136,26 @@ class Call:
     def agent_audio(self, text: str, now: float) -> list[str] | None:
         """A frame of the socket of the session that has the call. Returns the frames for the phone (possibly
         none), or None when it is no agent audio and is to be handled as `ModelSaid`."""
-        audio = self._model.engine.audio(text)
+        engine = self._model.engine
+        audio = engine.audio(text)
         if audio is None:
-            return None
+            if not engine.words_of(text) or self._waiting.says_nothing:
+                return None
+            self._words.append(text)
+            return []
         if not audio.payload or self._course.silenced:
             return []
         self._clock.now = now
         frames, first = self._talk.agent_audio(audio.item_id, audio.payload)
         self.first_audio_pending = self.first_audio_pending or first
         return frames
+
+    def mark_passed(self, name: str, now: float) -> bool:
+        """A mark that Twilio sent back, from which nothing follows but that more was heard. False: it may be
+        another, and is to be handled."""
+        if self._course.closing is not None or self._waiting.says_nothing:
+            return False
+        return self._talk.mark_passed(name, now)
 
     def first_audio_written(self, now: float) -> list[Command]:
         """The frames that begin a response are out."""
@@ -157,8 +170,9 @@ class Call:
         """Takes in what happened; returns what is to be done, in order."""
         if not self._course.ended:
             self._clock.now = now
+            self._read_words()
             if not self._take_in(event):
-                return []
+                return self._take_out()
         self._deadline_known = False
         if not self._course.ended:
             self._talk.take_stock()
@@ -190,7 +204,7 @@ class Call:
             case ModelClosed():
                 self._failures.closed(event)
             case DeadlinePassed():
-                self._deadline_passed()
+                self._deadlines.act(self._clock.now)
             case BrokenOff():
                 self._handover.broken_off()
             case ToolReturned():
@@ -247,16 +261,30 @@ class Call:
 
     # What the model says
 
-    def _model_said(self, event: ModelSaid) -> bool:
-        """False: nothing follows from it."""
-        session = self._model.numbered(event.session)
-        if session is None:
-            return False
-        happened, frames = session.engine.received(event.text)
-        if len(happened) == 1 and isinstance(words := happened[0], ItemText) and not words.final:
-            if session is self._model.current:
+    def _read_words(self) -> None:
+        for text in self._words:
+            for words in self._model.engine.received(text)[0]:
                 self._talk.take_in(words)
-            return self._waiting.says_nothing
+        self._words.clear()
+
+    def _model_said(self, event: ModelSaid) -> bool:
+        """False: nothing follows from it but what is to be heard."""
+        follows = False
+        for text in event.texts:
+            session = self._model.numbered(event.session)
+            if session is None or self._course.ended:
+                break
+            frames = self.agent_audio(text, self._clock.now) if session is self._model.current else None
+            if frames is None:
+                follows |= self._model_message(session, text)
+            else:
+                self._out.extend(SendToPhone(frame) for frame in frames)
+        return follows
+
+    def _model_message(self, session: Session, text: str) -> bool:
+        """False: nothing follows from it."""
+        self._read_words()
+        happened, frames = session.engine.received(text)
         self._model.send_to(session, frames)
         for said in happened:
             if self._course.ended:
@@ -340,52 +368,33 @@ class Call:
 
     # Time
 
-    def _deadline_passed(self) -> None:
-        for moment, action in self._waits():
-            if moment is not None and self._clock.now >= moment:
-                action()
-                return
-
-    def _next_deadline(self) -> float | None:
-        if self._course.ended:
-            return None
-        return min((moment for moment, _ in self._waits() if moment is not None), default=None)
-
-    def _waits(self) -> list[tuple[float | None, Callable[[], None]]]:
-        """What is waited for, the most urgent first."""
-        course, streams, model = self._course, self._streams, self._model
-        the_end = (course.ends_at(), course.end_as_decided)
-        if course.gone is not None:
-            return [the_end]
-        waits: list[tuple[float | None, Callable[[], None]]] = [
-            (self._talk.clear_until, self._talk.clear_took_effect),
-            (streams.move_at, streams.move),
-            (streams.back_by(), streams.not_back),
-            (streams.works_at, streams.works),
-        ]
-        if course.closing is not None:
-            return [the_end, *waits]
-        if course.given_up is not None:
-            return waits
-        handover, failures, bounds, waiting = self._handover, self._failures, self._bounds, self._waiting
-        return [
-            *waits,
-            (self._diversions.answering.due_at(), self._diversions.no_beep_came),
-            (model.ready_by(), failures.opens_too_slowly),
-            (model.given_up_at(), failures.too_late),
-            (model.retry_due_at(), handover.open_another),
-            (model.successor_due_at(), handover.open_another),
-            (model.hand_over_by(), handover.take_over),
-            (handover.speak_up_at, handover.speak_up),
-            (bounds.over_at(), bounds.time_over),
-            (bounds.silent_at(), bounds.caller_silent),
-            (self._filler_at(), self._tools.fill_silence),
-            (self._caller_keys.deadline, self._caller_keys.timed_out),
-            (self._agent_keys.answer_due_at(), self._agent_keys.go_on),
-            (waiting.line_due_at(), waiting.say_line),
-            (waiting.answer_due_by(), failures.answer_overdue),
-            (waiting.response_done_by(), failures.response_endless),
-        ]
-
-    def _filler_at(self) -> float | None:
-        return self._tools.filler_due_at() if self._model.ready and self.line.connected else None
+    def _waits(self) -> Deadlines:
+        talk, streams, model, handover = self._talk, self._streams, self._model, self._handover
+        failures, bounds, waiting, keys = self._failures, self._bounds, self._waiting, self._caller_keys
+        tools, line = self._tools, self.line
+        return Deadlines(
+            self._course,
+            always=(
+                (lambda: talk.clear_until, talk.clear_took_effect),
+                (lambda: streams.move_at, streams.move),
+                (streams.back_by, streams.not_back),
+                (lambda: streams.works_at, streams.works),
+            ),
+            while_it_goes_on=(
+                (self._diversions.answering.due_at, self._diversions.no_beep_came),
+                (model.ready_by, failures.opens_too_slowly),
+                (model.given_up_at, failures.too_late),
+                (model.retry_due_at, handover.open_another),
+                (model.successor_due_at, handover.open_another),
+                (model.hand_over_by, handover.take_over),
+                (lambda: handover.speak_up_at, handover.speak_up),
+                (bounds.over_at, bounds.time_over),
+                (bounds.silent_at, bounds.caller_silent),
+                (lambda: tools.filler_due_at() if line.connected else None, tools.fill_silence),
+                (lambda: keys.deadline, keys.timed_out),
+                (self._agent_keys.answer_due_at, self._agent_keys.go_on),
+                (waiting.line_due_at, waiting.say_line),
+                (waiting.answer_due_by, failures.answer_overdue),
+                (waiting.response_done_by, failures.response_endless),
+            ),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -80,7 +80,6 @@ class Conversation:
             line, self._transcript, clock, transcribed=agent.transcription_model is not None
         )
         self._heard_so_far = HeardSoFar(self._speaking, self._transcript, line, clock, out)
-        self._note_progress: Callable[[], bool] = self._heard_so_far.note
         self._turns = self.totals.turns
         self._canned = 0
         """How often something was said, or pressed, from memory."""
@@ -334,11 +333,18 @@ class Conversation:
 
     # What was heard
 
+    def mark_passed(self, name: str, now: float) -> bool:
+        """A mark from which nothing follows but that more was heard. False: it may be another, and is not
+        taken."""
+        if self._heard_so_far.is_due(now):
+            return False
+        return self._speaking.playback.mark_passed(name, self._line.stream_ms)
+
     def mark_returned(self, name: str) -> bool:
         """False: nothing follows from it."""
         settled = self._speaking.playback.mark_returned(name, self._line.stream_ms)
         if settled is None:
-            return self._note_progress()
+            return self._heard_so_far.note()
         if settled.cleared:
             self.clear_until = None
         elif not self.caller.speaking:

@@ -201,6 +201,10 @@ class Engine(Protocol):
         """The agent's speech in a frame; None when it is anything else, and for `received`."""
         ...
 
+    def words_of(self, text: str) -> bool:
+        """Whether a frame has words to the agent's speech, which `received` may take at any later time."""
+        ...
+
     def received(self, text: str) -> tuple[list[ModelEvent], list[str]]:
         """Any other frame: what it means, and what to answer at once. Never raises."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from bridge.call.ending import EndReason
@@ -59,9 +61,9 @@ class ModelOpened(Struct, frozen=True):
 
 
 class ModelSaid(Struct, frozen=True):
-    """A message of the voice model that `agent_audio` did not take."""
+    """Messages of the voice model that came at once, from the first that `agent_audio` did not take."""
 
-    text: str
+    texts: Sequence[str]
     session: int = 1
 
 

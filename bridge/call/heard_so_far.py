@@ -29,9 +29,12 @@ class HeardSoFar:
         self._out = out
         self._noted_at = 0.0
 
+    def is_due(self, now: float) -> bool:
+        return now - self._noted_at >= NOTED_SECONDS
+
     def note(self) -> bool:
         """For the case that nobody can say it later. False: it need not be noted yet."""
-        if self._clock.now - self._noted_at < NOTED_SECONDS:
+        if not self.is_due(self._clock.now):
             return False
         self._noted_at = self._clock.now
         pieces = [

@@ -66,6 +66,13 @@ class _Queue:
                 break
         return True
 
+    def passed(self, name: str, stream_ms: int) -> bool:
+        """The next mark came back, and it is not the last one. False: it is another, and not taken."""
+        if len(self.marks) < 2 or self.marks[0][0] != name:
+            return False
+        self._position, self._at_ms = self.marks.popleft()[1], stream_ms
+        return True
+
     def flushed(self, name: str, stream_ms: int) -> bool:
         """The same after a `clear` was sent: a mark that is back before it can have been played was thrown
         away, and changes nothing. Stream time advances by frames, so a mark may seem one frame early."""
@@ -153,6 +160,10 @@ class Playback:
         self._flushing, self._queue = self._queue, _Queue()
         self._flush_mark = self._mark()
         return self._flush_mark
+
+    def mark_passed(self, name: str, stream_ms: int) -> bool:
+        """Takes a mark by which nothing is settled. False: it may be another, and is not taken."""
+        return self._flushing is None and self._queue.passed(name, stream_ms)
 
     def mark_returned(self, name: str, stream_ms: int) -> Settled | None:
         """Takes a mark that Twilio sent back; one that is not ours changes nothing."""

@@ -75,9 +75,13 @@ class Speaking:
 
     def audio(self, item_id: str, payload: str) -> list[str]:
         """Frames for the phone."""
-        if item_id in self._gone or self._item(item_id).cut:
+        item = self.items.get(item_id)
+        if item is None:
+            if item_id in self._gone:
+                return []
+            item = self._item(item_id)
+        if item.cut:
             return []
-        item = self._item(item_id)
         frames = [] if self._framed_item in (None, item_id) else self._flush()
         self._framed_item = item_id
         item.received += payload_bytes(payload)

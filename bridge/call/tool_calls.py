@@ -99,7 +99,7 @@ class ToolCalls:
     def filler_due_at(self) -> float | None:
         """When silence has lasted so long that it is to be filled; None: nothing is to be said."""
         talk, kept = self._talk, self._unfilled()
-        if kept is None or not talk.silent or talk.silence_since is None:
+        if kept is None or not self._model.ready or not talk.silent or talk.silence_since is None:
             return None
         return max(kept.called_at, talk.silence_since) + self._limits.filler
 

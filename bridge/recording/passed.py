@@ -15,8 +15,8 @@ from bridge.wire import twilio
 
 
 class Passed(Struct, frozen=True):
-    texts: Sequence[str]
-    """In their order."""
+    texts: Sequence[bytes]
+    """In their order, as on the wire."""
     sent: Sequence[int]
     """Which of them went to Twilio: where they are in `texts`. The others came from there."""
 
@@ -40,16 +40,16 @@ _decoder = msgspec.json.Decoder(Message, strict=False)
 """Not strict: Twilio writes numbers as strings."""
 
 
-def messages(texts: Sequence[str]) -> Sequence[Message | None]:
+def messages(texts: Sequence[bytes]) -> Sequence[Message | None]:
     """One for each text; None for what is broken or unknown."""
     try:
-        found = _decoder.decode_lines("\n".join(texts))
+        found = _decoder.decode_lines(b"\n".join(texts))
     except (msgspec.DecodeError, UnicodeError):
         found = []
     return found if len(found) == len(texts) else [_message(text) for text in texts]
 
 
-def _message(text: str) -> Message | None:
+def _message(text: bytes) -> Message | None:
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError):

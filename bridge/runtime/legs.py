@@ -41,7 +41,7 @@ class StreamLeg(Leg, Protocol):
     """The phone's: a media stream."""
 
     def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
     ) -> None:
         """The caller's usual frames may go straight to that leg from now on, and not to the callback; each
         to `overhear` too. None: no more."""

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
-from bridge.call.caller_line import CallerLine
 from bridge.call.commands import (
     CheckTransfer,
     CloseModel,
@@ -51,6 +49,7 @@ from bridge.call.events import (
 )
 from bridge.runtime.counters import Counters
 from bridge.runtime.deeds import Deeds, have_done
+from bridge.runtime.driven_call import DrivenCall
 from bridge.runtime.entries import entry_of
 from bridge.runtime.legs import Leg, StreamLeg
 from bridge.wire import twilio
@@ -60,23 +59,6 @@ REPLACED_SECONDS = 5.0
 """After a media stream was asked for by REST, `stop` on another one is no hang-up."""
 
 log = structlog.get_logger(__name__)
-
-
-class DrivenCall(Protocol):
-    """What is driven: `bridge.call.call.Call`."""
-
-    @property
-    def line(self) -> CallerLine: ...
-    @property
-    def deadline(self) -> float | None: ...
-    @property
-    def first_audio_pending(self) -> bool: ...
-    @property
-    def quiet(self) -> bool: ...
-    def handle(self, event: Event, now: float) -> list[Command]: ...
-    def caller_audio(self, text: str, /) -> str | None: ...
-    def agent_audio(self, text: str, now: float) -> Sequence[str] | None: ...
-    def first_audio_written(self, now: float) -> list[Command]: ...
 
 
 class LiveCall:
@@ -179,6 +161,9 @@ class LiveCall:
             self._broken(error)
 
     def _phone_message(self, text: str) -> None:
+        name = twilio.mark_name(text)
+        if name is not None and self._call.mark_passed(name, self._loop.time()):
+            return
         match twilio.decode(text):
             case twilio.Mark(mark=mark):
                 self._handle(MarkReturned(mark.name))
@@ -223,18 +208,24 @@ class LiveCall:
 
     def model_texts(self, session: int, texts: list[str]) -> None:
         """What one read of a socket of the model's held."""
+        if self.ending is not None:
+            return
         now = self._loop.time()
+        call, phone = self._call, self.phone
         try:
-            for text in texts:
-                if self.ending is not None:
-                    break
-                frames = self._call.agent_audio(text, now) if session == self._used_model else None
+            for taken, text in enumerate(texts):
+                frames = call.agent_audio(text, now) if session == self._used_model else None
                 if frames is None:
-                    self._do(self._call.handle(ModelSaid(text, session), now))
-                elif self.phone is not None:
+                    self._do(call.handle(ModelSaid(texts[taken:], session), now))
+                    self._after()
+                    return
+                if phone is not None:
                     for frame in frames:
-                        self.phone.send(frame)
-            self._after()
+                        phone.send(frame)
+            if phone is not None:
+                phone.flush()
+            if call.first_audio_pending:
+                self._after()
         except Exception as error:
             self._broken(error)
 

@@ -48,7 +48,7 @@ class PhoneSocket(SocketLeg):
         )
 
     def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
     ) -> None:
         self.give_reads_to(Splice(line, model, overhear).take if isinstance(model, SocketLeg) else None)
 
@@ -99,7 +99,7 @@ class AsgiPhoneLeg:
         self._filled.set()
 
     def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
     ) -> None:
         """Nothing is gained: messages have been through the web server already."""
 

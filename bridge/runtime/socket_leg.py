@@ -12,6 +12,7 @@ from typing import cast
 from websockets.speedups import apply_mask
 
 from bridge.runtime.backlog import Backlog
+from bridge.runtime.heartbeat import Heartbeat
 from bridge.runtime.legs import OnTexts
 from bridge.wire.websocket import Binary, Closed, Ping, Pong, Receiver, Sender, Violation, mask_keys
 
@@ -69,15 +70,13 @@ class SocketLeg(asyncio.Protocol):
         self._end: tuple[int, str] = (ABNORMAL, "")
         self._left = False
         """It was we who closed."""
-        self._take: Callable[[bytes], bool] | None = None
+        self._take: Callable[[bytes], int] | None = None
         self._whole = True
         """The receiver waits for nothing."""
-        self._beat_seconds = beat_seconds
-        self._beat_due = 0.0
+        self._heartbeat = Heartbeat.here(beat_seconds)
         self._silent_beats = 0
         self._heard = True
-        self._timer: asyncio.TimerHandle | None = None
-        self._loop = asyncio.get_running_loop()
+        self._cut_timer: asyncio.TimerHandle | None = None
 
     def attach(self, on_texts: OnTexts, on_closed: OnClosed | None = None) -> None:
         """From now on. What came before comes first, an end included."""
@@ -93,8 +92,8 @@ class SocketLeg(asyncio.Protocol):
         else:
             self._transport.resume_reading()
 
-    def give_reads_to(self, take: Callable[[bytes], bool] | None) -> None:
-        """Offer it each read that may be a whole message, unless it returns false."""
+    def give_reads_to(self, take: Callable[[bytes], int] | None) -> None:
+        """Offer it each read that begins with a message; it returns how many bytes it has taken."""
         self._take = None if self._left else take
 
     async def receive(self) -> str | None:
@@ -153,12 +152,15 @@ class SocketLeg(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        self._beat_later()
+        self._heartbeat.join(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._take is not None and self._whole and self._take(data):
-            return
+        if self._take is not None and self._whole:
+            taken = self._take(data)
+            if taken == len(data):
+                return
+            data = data[taken:]
         texts = self._receiver.feed(data)
         self._whole = self._receiver.whole
         if texts:
@@ -179,9 +181,10 @@ class SocketLeg(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._heartbeat.leave(self)
+        if self._cut_timer is not None:
+            self._cut_timer.cancel()
+            self._cut_timer = None
         self._out.clear()
         self._backlog.clear()
         self._lost.set()
@@ -230,32 +233,26 @@ class SocketLeg(asyncio.Protocol):
             self._out.append(self._sender.text(self._backlog.pop()))
         self._out.append(self._sender.close(code))
         self.flush()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
+        self._heartbeat.leave(self)
+        self._cut_timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
 
     def _tell_closed(self) -> None:
         on_closed, self._on_closed, self._on_texts = self._on_closed, None, None
         if on_closed is not None:
             on_closed(*self._end)
 
-    def _beat(self) -> None:
-        """Beats are counted, not seconds. One that is late says that we were busy, nothing of the peer."""
-        late = self._loop.time() - self._beat_due > self._beat_seconds / 2
-        if self._heard or late or not self._transport.is_reading():
-            self._heard = False
+    def beat(self, *, late: bool) -> None:
+        """Beats are counted, not seconds."""
+        if self._heard:
+            self._heard, self._silent_beats = False, 0
+            return
+        if late or not self._transport.is_reading():
             self._silent_beats = 0
-        else:
-            self._silent_beats += 1
+            return
+        self._silent_beats += 1
         if self._silent_beats == SILENT_BEATS:
             self.silent = True
             self._end = (ABNORMAL, SILENT)
             self.abort()
-            return
-        if self._silent_beats == 1:
+        elif self._silent_beats == 1:
             self._transport.write(self._sender.ping())
-        self._beat_later()
-
-    def _beat_later(self) -> None:
-        self._beat_due = self._loop.time() + self._beat_seconds
-        self._timer = self._loop.call_at(self._beat_due, self._beat)

@@ -1,4 +1,4 @@
-"""The caller's usual frame, from the one socket to the other in one step.
+"""The caller's usual frames, from the one socket to the other in one step.
 
 Among hundreds of calls a frame costs what it takes to fetch, from memory, the objects of its call: it goes
 through as few of them as can be. Whatever is not as Twilio always writes it, or may not be written now, goes
@@ -42,7 +42,7 @@ class Splice:
     __slots__ = ("_header", "_line", "_model", "_overhear", "_prefix", "_suffix", "_write")
 
     def __init__(
-        self, line: CallerLine, model: Socket, overhear: Callable[[str], object] | None = None
+        self, line: CallerLine, model: Socket, overhear: Callable[[bytes], object] | None = None
     ) -> None:
         self._line = line
         self._model = model
@@ -51,32 +51,40 @@ class Splice:
         self._prefix, self._suffix = line.prefix.encode(), line.suffix.encode()
         self._header = usual_header(len(self._prefix) + FRAME_CHARACTERS + len(self._suffix), MASKED)
 
-    def take(self, data: bytes) -> bool:
-        """What one read held. False: it is to go the usual way; nothing has happened."""
-        length = len(data) - _HEAD_BYTES
-        if data[:2] != _BEGINS or length < 0 or data[2] << 8 | data[3] != length:
-            return False
+    def take(self, data: bytes) -> int:
+        """Of what one read held: how many of its bytes, from the first on, were taken. The rest is to go the
+        usual way."""
         line = self._line
         if not line.is_open or self._model.paused or self._model.closing:
-            return False
-        message = apply_mask(data[_HEAD_BYTES:], data[4:_HEAD_BYTES])
-        begin = message.find(_PAYLOAD) + len(_PAYLOAD)
-        end = begin + FRAME_CHARACTERS
-        if (
-            not message.startswith(_MEDIA)
-            or message.find(b'"', begin) != end
-            or not message.startswith(b"==", end - 2)
-            or begin < len(_PAYLOAD)
-            or not message.isascii()
-            or b"\\" in message
-        ):
-            return False
-        payload = message[begin:end]
-        line.recent.append(payload)
-        line.sent_bytes += FRAME_BYTES
-        line.last_media = message
-        key = _next_key()
-        self._write(self._header + key + apply_mask(self._prefix + payload + self._suffix, key))
-        if self._overhear is not None:
-            self._overhear(message.decode())
-        return True
+            return 0
+        taken, size = 0, len(data)
+        frames: list[bytes] = []
+        while size - taken > _HEAD_BYTES and data[taken : taken + 2] == _BEGINS:
+            body = taken + _HEAD_BYTES
+            stop = body + (data[taken + 2] << 8 | data[taken + 3])
+            if stop > size:
+                break
+            message = apply_mask(data[body:stop], data[taken + 4 : body])
+            begin = message.find(_PAYLOAD) + len(_PAYLOAD)
+            end = begin + FRAME_CHARACTERS
+            if (
+                not message.startswith(_MEDIA)
+                or message.find(b'"', begin) != end
+                or not message.startswith(b"==", end - 2)
+                or begin < len(_PAYLOAD)
+                or not message.isascii()
+                or b"\\" in message
+            ):
+                break
+            payload = message[begin:end]
+            line.recent.append(payload)
+            line.sent_bytes += FRAME_BYTES
+            line.last_media = message
+            key = _next_key()
+            frames.append(self._header + key + apply_mask(self._prefix + payload + self._suffix, key))
+            if self._overhear is not None:
+                self._overhear(message)
+            taken = stop
+        if taken:
+            self._write(frames[0] if len(frames) == 1 else b"".join(frames))
+        return taken

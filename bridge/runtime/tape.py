@@ -20,7 +20,7 @@ class Tape:
         self.started_at = started_at
         self.over = False
         """The stream has ended."""
-        self._texts: list[str] | deque[str] = []
+        self._texts: list[bytes] | deque[bytes] = []
         self._sent: list[int] | deque[int] = []
         """Where those that were sent are among all."""
 
@@ -36,16 +36,16 @@ class Tape:
 
     def sent(self, text: str) -> None:
         self._sent.append(len(self._texts))
-        self._texts.append(text)
+        self._texts.append(text.encode())
 
-    def heard(self, text: str) -> None:
+    def heard(self, text: bytes) -> None:
         self._texts.append(text)
 
     def listening(self, on_texts: OnTexts) -> OnTexts:
         """The same callback, overheard."""
 
         def overheard(texts: list[str]) -> None:
-            self._texts += texts
+            self._texts.extend(map(str.encode, texts))
             on_texts(texts)
 
         return overheard
@@ -73,7 +73,7 @@ class TapedLeg:
         return self._leg.silent
 
     def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[str], object] | None = None
+        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
     ) -> None:
         """`overhear` is the tape's."""
         self._leg.join(line, model, overhear=self._tape.heard)

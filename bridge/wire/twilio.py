@@ -73,6 +73,8 @@ _decoder = msgspec.json.Decoder(Message)
 PAYLOAD = '"payload":"'
 """What stands before the audio of such a message."""
 _TIMESTAMP = '"timestamp":"'
+_MARK_PREFIX = '{"event":"mark"'
+_NAME = '"name":"'
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -92,10 +94,21 @@ def media_payload(text: str) -> str | None:
         end = text.find('"', start)
         if start >= len(PAYLOAD) and end > start and text.find("\\", start, end) < 0:
             return text[start:end]
+    elif text.startswith(_MARK_PREFIX):
+        return None
     message = decode(text)
     if isinstance(message, Media) and _BASE64.fullmatch(message.media.payload):
         return message.media.payload
     return None
+
+
+def mark_name(text: str) -> str | None:
+    """The name of a mark of ours, where its message has the shape Twilio gives it; None for all else."""
+    if not text.startswith(_MARK_PREFIX):
+        return None
+    start = text.find(_NAME) + len(_NAME)
+    name = text[start : text.find('"', start)]
+    return name if start >= len(_NAME) and name.isdigit() else None
 
 
 def media_timestamp_ms(text: str) -> int | None:

@@ -64,8 +64,8 @@ class Receiver:
         """What came beside text, in order; whoever reads it empties it."""
         self._mask_bit = MASKED if masked else 0
         self._key_bytes = 4 if masked else 0
-        self._usual = bytes((self._mask_bit | 126,))
-        """The second byte of a frame whose length is in the next two."""
+        self._usual = bytes((FINAL_TEXT, self._mask_bit | 126))
+        """How a whole text of 126 bytes to 64 KB begins."""
         self._mask = mask
         self._max_bytes = max_message_bytes
         self._over = False
@@ -83,10 +83,6 @@ class Receiver:
 
     def feed(self, data: bytes) -> list[str]:
         """The text messages that these bytes complete."""
-        if data[1:2] == self._usual and data[0] == FINAL_TEXT and not self._rest:
-            text = self._usual_text(data)
-            if text is not None:
-                return [text]
         if self._rest:
             self._rest += data
             if len(self._rest) < self._need:
@@ -94,7 +90,7 @@ class Receiver:
             data = bytes(self._rest)
             self._rest.clear()
         texts: list[str] = []
-        start, end = 0, len(data)
+        start, end = self._take_usual(data, texts), len(data)
         while start < end and not self._over:
             stop = self._take_frame(data, start, end, texts)
             if not stop:
@@ -103,26 +99,25 @@ class Receiver:
             start = stop
         return texts
 
-    def _usual_text(self, data: bytes) -> str | None:
-        """Of what a read mostly is: one whole text of 126 bytes to 64 KB. None: it is another."""
-        payload_at = 4 + self._key_bytes
-        if len(data) <= payload_at:
-            return None
-        length = data[2] << 8 | data[3]
-        if (
-            len(data) - payload_at != length
-            or length > self._max_bytes
-            or self._fragments_opcode
-            or self._over
-        ):
-            return None
-        payload = data[payload_at:]
-        if self._key_bytes:
-            payload = self._mask(payload, data[4:8])
-        try:
-            return payload.decode()
-        except UnicodeDecodeError:
-            return None
+    def _take_usual(self, data: bytes, texts: list[str]) -> int:
+        """What a read mostly begins with: whole texts of 126 bytes to 64 KB. Returns where they end."""
+        start, end = 0, len(data)
+        if self._fragments_opcode or self._over:
+            return start
+        while data[start : start + 2] == self._usual and end - start > 8:
+            payload_at = start + 4 + self._key_bytes
+            stop = payload_at + (data[start + 2] << 8 | data[start + 3])
+            if stop > end or stop - payload_at > self._max_bytes:
+                break
+            payload = data[payload_at:stop]
+            if self._key_bytes:
+                payload = self._mask(payload, data[payload_at - 4 : payload_at])
+            try:
+                texts.append(payload.decode())
+            except UnicodeDecodeError:
+                break
+            start = stop
+        return start
 
     def _take_frame(self, data: bytes, start: int, end: int, texts: list[str]) -> int:
         """Where the frame that begins at `start` ends; 0: not all of it is there yet."""

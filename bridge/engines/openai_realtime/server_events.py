@@ -226,6 +226,8 @@ def _kind(text: str) -> str:
     return text[start : text.find('"', start)] if text.startswith(_TYPE) else ""
 
 
+WORDS_BEGIN = '{"type":"response.output_audio_transcript.delta"'
+"""Words to the agent's speech, as OpenAI writes them."""
 _DELTA = '{"type":"response.output_audio.delta"'
 
 

@@ -173,6 +173,9 @@ class RealtimeSession:
             return AgentAudio(delta.item_id, "")
         return AgentAudio(delta.item_id, delta.delta)
 
+    def words_of(self, text: str) -> bool:
+        return text.startswith(events.WORDS_BEGIN)
+
     def received(self, text: str) -> Outcome:
         event = events.decode(text)
         if event is None or isinstance(event, str):

@@ -13,9 +13,9 @@ from websockets.http11 import Request, Response
 
 from bridge.call.agent import AgentConfig
 from bridge.call.caller_line import CallerLine
-from bridge.call.commands import Command, EndCall, OpenModel, UseModel
+from bridge.call.commands import Command, EndCall, OpenModel, SendToPhone, UseModel
 from bridge.call.ending import EndReason
-from bridge.call.events import CallOver, Event, HangUpRequested, ModelOpened, Prepared
+from bridge.call.events import CallOver, Event, HangUpRequested, ModelOpened, ModelSaid, Prepared
 from bridge.call.past import Past
 from bridge.engines.openai_realtime.session import RealtimeSession
 from telephony.twilio import TwilioAccount, TwilioUnreachable
@@ -154,7 +154,12 @@ class ScriptedCall(Watched):
         self.changed()
         if self.breaks_on is not None and isinstance(event, self.breaks_on):
             raise RuntimeError("a bug, holding +15550001111")
-        return list(self.answers.get(type(event), []))
+        audio = [
+            SendToPhone(text.removeprefix("audio "))
+            for text in (event.texts if isinstance(event, ModelSaid) else ())
+            if text.startswith("audio ")
+        ]
+        return audio + list(self.answers.get(type(event), []))
 
     def caller_audio(self, text: str) -> str | None:
         return f"append {text}" if '"event":"media"' in text else None
@@ -164,6 +169,9 @@ class ScriptedCall(Watched):
             return None
         self.first_audio_pending = not self.first_audio
         return [text.removeprefix("audio ")]
+
+    def mark_passed(self, name: str, now: float) -> bool:
+        return False
 
     def first_audio_written(self, now: float) -> list[Command]:
         self.first_audio.append(now)

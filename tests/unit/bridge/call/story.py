@@ -32,6 +32,11 @@ def audio(ms: float, *, byte: int = 0x40) -> str:
 QUIET = audio(20, byte=0x7F)
 
 
+def compact(message: dict[str, Any]) -> str:
+    """As both vendors write it."""
+    return json.dumps(message, separators=(",", ":"))
+
+
 class Story:
     """One call. `said` to the model and `shown` to the phone are decoded messages, in order."""
 
@@ -88,12 +93,12 @@ class Story:
 
     def model(self, type_: str, **fields: Any) -> list[Command]:
         self._events += 1
-        return self.raw_model(json.dumps({"type": type_, "event_id": f"event_{self._events}"} | fields))
+        return self.raw_model(compact({"type": type_, "event_id": f"event_{self._events}"} | fields))
 
     def raw_model(self, text: str) -> list[Command]:
         frames = self.call.agent_audio(text, self.now)
         if frames is None:
-            return self.happens(ModelSaid(text, self.session))
+            return self.happens(ModelSaid([text], self.session))
         self.shown.extend(json.loads(frame) for frame in frames)
         if self.call.first_audio_pending:
             self._took(self.call.first_audio_written(self.now))
@@ -112,7 +117,7 @@ class Story:
                 "payload": payload or QUIET,
             }
             frame = {"event": "media", "sequenceNumber": "2", "media": media, "streamSid": "MZ1"}
-            passed = self.call.caller_audio(json.dumps(frame, separators=(",", ":")))
+            passed = self.call.caller_audio(compact(frame))
             assert passed is not None
             sent.append(passed)
         return sent
@@ -172,10 +177,11 @@ class Story:
         """The caller has heard everything that was sent."""
         for message in list(self.shown):
             if message["event"] == "mark":
-                self.happens(MarkReturned(message["mark"]["name"]))
+                self.mark_returns(message["mark"]["name"])
 
     def mark_returns(self, name: str) -> None:
-        self.happens(MarkReturned(name))
+        if not self.call.mark_passed(name, self.now):
+            self.happens(MarkReturned(name))
 
     def marks_before_audio_return(self) -> None:
         """What was sent has begun to be heard."""

@@ -127,14 +127,14 @@ class LineOfACall:
 
 def passed(items: Sequence[Item]) -> Passed:
     """As the tape has it."""
-    texts: list[str] = []
+    texts: list[bytes] = []
     sent: list[int] = []
     for item in items:
         if isinstance(item, str):
             sent.append(len(texts))
-            texts.append(item)
+            texts.append(item.encode())
         else:
-            texts += item
+            texts += map(str.encode, item)
     return Passed(texts, sent)
 
 
