@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from database.notifications import CALL_EVENTS
+from database.notifications import CALL_EVENTS, joined
 from database.outbox import send_to_webhooks
 
 Rows = Sequence[dict[str, Any]]
@@ -24,7 +24,7 @@ _EVENTS = text("""
     order by place
     returning id
 """)
-_ANNOUNCE = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")
+_ANNOUNCE = text("select pg_notify(:channel, ids) from unnest(cast(:ids as text[])) as ids")
 _INSERT_LINES = """
     insert into transcript_lines
            (call_id, item_id, position, role, text, start_ms, end_ms, interrupted, partial, tool)
@@ -109,8 +109,8 @@ async def insert_events(session: AsyncSession, rows: Rows) -> None:
         return
     written = await session.scalars(_EVENTS, {"rows": as_json(rows)})
     await send_to_webhooks(session, written.all())
-    call_ids = list(dict.fromkeys(row["call_id"] for row in rows))
-    await session.execute(_ANNOUNCE, {"channel": CALL_EVENTS, "ids": call_ids})
+    payloads = joined(dict.fromkeys(row["call_id"] for row in rows))
+    await session.execute(_ANNOUNCE, {"channel": CALL_EVENTS, "ids": payloads})
 
 
 async def replace_lines(session: AsyncSession, rows: Rows) -> None:

@@ -19,7 +19,7 @@ import structlog
 from database.presence import BE_THERE, SESSION
 
 CALL_EVENTS = "call_events"
-"""Payload: a call's id. Events of it were written."""
+"""Payload: ids of calls, with commas between. Events of them were written."""
 CALL_COMMANDS = "call_commands"
 """Payload: a call's id. Somebody wants something done on it."""
 COMMANDS_ACKNOWLEDGED = "call_commands_acknowledged"
@@ -27,12 +27,21 @@ COMMANDS_ACKNOWLEDGED = "call_commands_acknowledged"
 WEBHOOKS = "webhooks"
 """Payload: a webhook's id. It was made or deleted."""
 
+KEYS_IN_ONE = 150
+"""Of 37 characters each; https://www.postgresql.org/docs/current/sql-notify.html allows 8000 bytes."""
+
 ANY = "*"
 """As a key: every announcement of the channel."""
 
 RECONNECT_SECONDS = 1.0
 CHECK_SECONDS = 2.0
 """Postgres gives a silent connection up after 5 s, and so do we: nobody sees without it that we are there."""
+
+
+def joined(keys: Iterable[str]) -> list[str]:
+    """As payloads, of which each wakes everybody who listens: few are better than many."""
+    all_of_them = list(keys)
+    return [",".join(all_of_them[at : at + KEYS_IN_ONE]) for at in range(0, len(all_of_them), KEYS_IN_ONE)]
 
 
 class Connection(Protocol):
@@ -164,9 +173,13 @@ class Notifications:
         return not self.present_as or bool(await connection.fetchval(BE_THERE, self.present_as))
 
     def _heard(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
-        for key in (str(payload), ANY):
+        keys = str(payload).split(",")
+        for key in keys:
             for news in self._listeners.get((channel, key), ()):
-                news.announce(str(payload))
+                news.announce(key)
+        for news in self._listeners.get((channel, ANY), ()):
+            for key in keys:
+                news.announce(key)
 
     def _wake_everybody(self) -> None:
         for listeners in self._listeners.values():

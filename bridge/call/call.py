@@ -58,6 +58,7 @@ from bridge.call.remote_tools import RemoteTools
 from bridge.call.sessions import Session, Sessions
 from bridge.call.tool_calls import ToolCalls
 from bridge.call.tools import SendDtmfTool
+from bridge.call.unread import Unread
 from bridge.call.waiting import Waiting
 
 
@@ -86,8 +87,6 @@ class Call:
         self._deadline: float | None = None
         self._deadline_known = False
 
-        self._words: list[str] = []
-        """Of the agent's, not read yet: they are many, and not needed until something else happens."""
         self._out: list[Command] = []
         out = self._out
         self._clock = clock = CallClock()
@@ -99,6 +98,7 @@ class Call:
         until the session is ready, or came too late), or None when the frame is no caller audio and is to be
         decoded and handled."""
         self._talk = talk = Conversation(config, model, line, clock, out, agent.prices, had)
+        self._unread = Unread(model, talk)
         self._course = course = Course(agent.lines, model, talk, line, clock, out, limits)
         self._tools = tools = ToolCalls(config, model, talk, clock, out, limits)
         self._remote_tools = RemoteTools(talk, clock, out)
@@ -136,13 +136,9 @@ class Call:
     def agent_audio(self, text: str, now: float) -> list[str] | None:
         """A frame of the socket of the session that has the call. Returns the frames for the phone (possibly
         none), or None when it is no agent audio and is to be handled as `ModelSaid`."""
-        engine = self._model.engine
-        audio = engine.audio(text)
+        audio = self._model.engine.audio(text)
         if audio is None:
-            if not engine.words_of(text) or self._waiting.says_nothing:
-                return None
-            self._words.append(text)
-            return []
+            return [] if not self._waiting.says_nothing and self._unread.take(text) else None
         if not audio.payload or self._course.silenced:
             return []
         self._clock.now = now
@@ -150,12 +146,21 @@ class Call:
         self.first_audio_pending = self.first_audio_pending or first
         return frames
 
-    def mark_passed(self, name: str, now: float) -> bool:
+    def mark_passed(self, name: str) -> bool:
         """A mark that Twilio sent back, from which nothing follows but that more was heard. False: it may be
         another, and is to be handled."""
         if self._course.closing is not None or self._waiting.says_nothing:
             return False
-        return self._talk.mark_passed(name, now)
+        return self._talk.mark_passed(name)
+
+    def note_heard(self, now: float) -> list[Command]:
+        """What the caller has heard of what is being said now, to be known if nobody can say it later."""
+        if self._course.ended or not self._talk.playing:
+            return []
+        self._clock.now = now
+        self._unread.read()
+        self._talk.heard_so_far.note()
+        return self._take_out()
 
     def first_audio_written(self, now: float) -> list[Command]:
         """The frames that begin a response are out."""
@@ -170,7 +175,7 @@ class Call:
         """Takes in what happened; returns what is to be done, in order."""
         if not self._course.ended:
             self._clock.now = now
-            self._read_words()
+            self._unread.read()
             if not self._take_in(event):
                 return self._take_out()
         self._deadline_known = False
@@ -261,12 +266,6 @@ class Call:
 
     # What the model says
 
-    def _read_words(self) -> None:
-        for text in self._words:
-            for words in self._model.engine.received(text)[0]:
-                self._talk.take_in(words)
-        self._words.clear()
-
     def _model_said(self, event: ModelSaid) -> bool:
         """False: nothing follows from it but what is to be heard."""
         follows = False
@@ -283,7 +282,7 @@ class Call:
 
     def _model_message(self, session: Session, text: str) -> bool:
         """False: nothing follows from it."""
-        self._read_words()
+        self._unread.read()
         happened, frames = session.engine.received(text)
         self._model.send_to(session, frames)
         for said in happened:

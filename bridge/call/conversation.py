@@ -79,7 +79,7 @@ class Conversation:
         self.caller = CallerWords(
             line, self._transcript, clock, transcribed=agent.transcription_model is not None
         )
-        self._heard_so_far = HeardSoFar(self._speaking, self._transcript, line, clock, out)
+        self.heard_so_far = HeardSoFar(self._speaking, self._transcript, line, clock, out)
         self._turns = self.totals.turns
         self._canned = 0
         """How often something was said, or pressed, from memory."""
@@ -129,7 +129,6 @@ class Conversation:
                 self._send(self._speaking.ended(event.item_id))
             case UsageCounted():
                 self.totals.used(event.tokens)
-                self._out.append(self.totals.now())
             case ItemReplaced():
                 self.caller.replace(event.item_id, event.new_item_id)
             case ModelTrouble():
@@ -199,7 +198,6 @@ class Conversation:
         turn = self._turns.audio_written(now, self._clock.answered_at or now)
         data = {} if turn is None else turn.parts
         self._out.append(Record("agent.started_speaking", self._clock.offset_ms(now), data))
-        self._out.append(self.totals.now())
 
     def response_started(self, event: ResponseStarted) -> None:
         self.response, self._voiced = event.response_id, False
@@ -220,6 +218,7 @@ class Conversation:
         """`more_to_come`: a tool that it has called runs, or it was cut off; what was due is due still."""
         self.response, self._voiced = None, False
         self.quiet_since = self._clock.now
+        self._out.append(self.totals.now())
         if not more_to_come:
             self.due_since = None
 
@@ -244,7 +243,7 @@ class Conversation:
         """For the next session: what was said; and whether it will hear, from what is kept, something that
         the caller has still to be answered."""
         recalled, heard_again = self.caller.recall()
-        return self._transcript.history(self._heard_so_far.in_the_end(), recalled), heard_again
+        return self._transcript.history(self.heard_so_far.in_the_end(), recalled), heard_again
 
     def stream_lost(self, *, dead_for: float) -> bool:
         """The media socket is gone, with what Twilio had not played. True: the agent was cut. `dead_for`:
@@ -333,18 +332,16 @@ class Conversation:
 
     # What was heard
 
-    def mark_passed(self, name: str, now: float) -> bool:
+    def mark_passed(self, name: str) -> bool:
         """A mark from which nothing follows but that more was heard. False: it may be another, and is not
         taken."""
-        if self._heard_so_far.is_due(now):
-            return False
         return self._speaking.playback.mark_passed(name, self._line.stream_ms)
 
     def mark_returned(self, name: str) -> bool:
         """False: nothing follows from it."""
         settled = self._speaking.playback.mark_returned(name, self._line.stream_ms)
         if settled is None:
-            return self._heard_so_far.note()
+            return False
         if settled.cleared:
             self.clear_until = None
         elif not self.caller.speaking:

@@ -24,6 +24,7 @@ PriceKind = TokenKind | TranscriptionKind
 TOKEN_KINDS: tuple[str, ...] = get_args(TokenKind)
 TRANSCRIPTION_KINDS: tuple[str, ...] = get_args(TranscriptionKind)
 
+NOTHING = Decimal(0)
 MILLION = Decimal(1_000_000)
 MS_A_MINUTE = Decimal(60_000)
 MS_A_CALLER_TOKEN = 100
@@ -49,7 +50,8 @@ def _billed(usage: Mapping[str, int], *, by_the_minute: bool) -> dict[str, Decim
     their own."""
 
     def tokens(kind: str, less: str = "") -> Decimal:
-        return Decimal(max(0, usage.get(kind, 0) - usage.get(less, 0))) / MILLION
+        count = max(0, usage.get(kind, 0) - usage.get(less, 0))
+        return Decimal(count) / MILLION if count else NOTHING
 
     billed = {kind: tokens(kind) for kind in TOKEN_KINDS}
     billed["input_text"] = tokens("input_text", less="input_cached_text")

@@ -8,8 +8,6 @@ from bridge.call.commands import Command
 from bridge.call.speaking import Speaking
 from bridge.call.transcript import Transcript
 
-NOTED_SECONDS = 1.0
-
 
 class HeardSoFar:
     """Appends what is to be done to the call's own list of commands."""
@@ -27,22 +25,15 @@ class HeardSoFar:
         self._line = line
         self._clock = clock
         self._out = out
-        self._noted_at = 0.0
 
-    def is_due(self, now: float) -> bool:
-        return now - self._noted_at >= NOTED_SECONDS
-
-    def note(self) -> bool:
-        """For the case that nobody can say it later. False: it need not be noted yet."""
-        if not self.is_due(self._clock.now):
-            return False
-        self._noted_at = self._clock.now
+    def note(self) -> None:
+        """For the case that nobody can say it later."""
         pieces = [
             piece for piece in self._speaking.playback.heard_so_far(self._line.stream_ms) if piece.heard_ms
         ]
         item = self._speaking.items.get(pieces[-1].item_id) if pieces else None
         if item is None or item.cut or item.canned:
-            return True
+            return
         if pieces[-1].started_ms is not None:
             began_ms = self._clock.stream_offset_ms(pieces[-1].started_ms)
             self._transcript.agent_started(item.item_id, began_ms)
@@ -51,7 +42,6 @@ class HeardSoFar:
         line = self._transcript.so_far(item.item_id, words, heard_ms)
         if line is not None:
             self._out.append(line)
-        return True
 
     def in_the_end(self) -> dict[str, str]:
         """By item, what will have been heard if nobody interrupts any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -251,9 +252,10 @@ class Transcript:
         if not self._dirty:
             return []
         out: list[SaveLine | Record] = []
-        for position, item_id in enumerate(self._order):
+        places = {item_id: self._order.index(item_id) for item_id in self._dirty if item_id in self._order}
+        for item_id, position in sorted(places.items(), key=itemgetter(1)):
             line = self._lines[item_id]
-            if item_id not in self._dirty or not line.text_is_final or line.pending:
+            if not line.text_is_final or line.pending:
                 continue
             self._dirty.discard(item_id)
             out.extend(self._change(line, position, now_ms))

@@ -170,8 +170,11 @@ class ScriptedCall(Watched):
         self.first_audio_pending = not self.first_audio
         return [text.removeprefix("audio ")]
 
-    def mark_passed(self, name: str, now: float) -> bool:
+    def mark_passed(self, name: str) -> bool:
         return False
+
+    def note_heard(self, now: float) -> list[Command]:
+        return []
 
     def first_audio_written(self, now: float) -> list[Command]:
         self.first_audio.append(now)

@@ -180,7 +180,7 @@ class Story:
                 self.mark_returns(message["mark"]["name"])
 
     def mark_returns(self, name: str) -> None:
-        if not self.call.mark_passed(name, self.now):
+        if not self.call.mark_passed(name):
             self.happens(MarkReturned(name))
 
     def marks_before_audio_return(self) -> None:
@@ -215,6 +215,12 @@ class Story:
         newest = {line.item_id: line for line in self.commands if isinstance(line, SaveLine)}
         ordered = sorted(newest.values(), key=lambda line: line.position)
         return [(line.role, line.text) for line in ordered if line.text]
+
+    def notes(self) -> list[SaveLine]:
+        """What is written down once a second."""
+        out = self.call.note_heard(self.now)
+        self._took(out)
+        return [line for line in out if isinstance(line, SaveLine)]
 
     def totals(self) -> SaveTotals:
         return [command for command in self.commands if isinstance(command, SaveTotals)][-1]

@@ -15,6 +15,7 @@ def test_a_response_runs_from_the_callers_last_word_to_the_first_audio_written()
     story.delta("item_a", 400)
     [event] = story.events("agent.started_speaking")
     assert event.data == {"response_ms": 1200, "vad_ms": 500, "model_ms": 700, "bridge_ms": 0.0}
+    story.agent_finishes("item_a", "Yes.")
     latency = story.totals().latency
     assert (latency["turns"], latency["response_p50_ms"], latency["vad_ms"]) == (1, 1200, 500)
     assert "estimated" not in latency
@@ -27,6 +28,7 @@ def test_semantic_vad_does_not_say_how_long_it_waited():
     story.agent_begins("item_a")
     story.delta("item_a", 400)
     assert story.events("agent.started_speaking")[0].data["estimated"] is True
+    story.agent_finishes("item_a", "Yes.")
     assert story.totals().latency["estimated"] is True
 
 
@@ -35,6 +37,7 @@ def test_the_greeting_is_no_turn():
     story.later(0.4)
     story.agent_begins("item_a", request=story.request())
     story.delta("item_a", 400)
+    story.agent_finishes("item_a", "Hello.")
     latency = story.totals().latency
     assert (latency["turns"], latency["answer_to_first_audio_ms"]) == (0, 400)
 

@@ -1,0 +1,26 @@
+"""Words to the agent's speech, read when something else happens: nothing follows from them."""
+
+from __future__ import annotations
+
+from bridge.call.conversation import Conversation
+from bridge.call.sessions import Sessions
+
+
+class Unread:
+    def __init__(self, model: Sessions, talk: Conversation) -> None:
+        self._model = model
+        self._talk = talk
+        self._texts: list[str] = []
+
+    def take(self, text: str) -> bool:
+        """Of the session that has the call. False: it is something else."""
+        if not self._model.engine.words_of(text):
+            return False
+        self._texts.append(text)
+        return True
+
+    def read(self) -> None:
+        for text in self._texts:
+            for words in self._model.engine.received(text)[0]:
+                self._talk.take_in(words)
+        self._texts.clear()
