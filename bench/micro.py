@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import itertools
 import json
 import os
 import tempfile
@@ -137,7 +136,8 @@ def agent_delta() -> Callable[[], None]:
                 call.first_audio_written(1.0)
             b"".join([phone.text(frame) for frame in frames])
             marks += len(frames) - 1
-            call.handle(MarkReturned(str(marks)), 1.0)
+            if not call.mark_passed(str(marks)):
+                call.handle(MarkReturned(str(marks)), 1.0)
 
     return once
 
@@ -255,7 +255,8 @@ FRAMES_A_SECOND = 50
 
 def second_of_a_call(tape: Tape) -> Callable[[], Passed]:
     """Frames that come, one a read, and two pieces of the agent's audio that go, their marks back."""
-    frames = [[MEDIA.replace("24660", str(20 * number))] for number in range(FRAMES_A_SECOND)]
+    frames = [MEDIA.replace("24660", str(20 * number)).encode() for number in range(FRAMES_A_SECOND)]
+    payload = json.loads(MEDIA)["media"]["payload"].encode()
     outgoing = twilio.Outgoing("MZ" + "1" * 32)
     delta = outgoing.media(base64.b64encode(bytes(8 * DELTA_MS)).decode())
     marks = [outgoing.mark(str(number)) for number in range(3)]
@@ -265,7 +266,7 @@ def second_of_a_call(tape: Tape) -> Callable[[], Passed]:
         for sent in (marks[0], delta, marks[1], delta, marks[2]):
             tape.sent(sent)
         for number, frame in enumerate(frames):
-            overheard(frame)
+            tape.heard(frame, payload)
             if number % 20 == 0:
                 overheard([marks[number // 20]])
         return tape.take()
@@ -287,14 +288,12 @@ def recorded() -> Callable[[], None]:
     """All of it: overheard, decoded, laid on its time, and appended to a file."""
     second = second_of_a_call(Tape("call_1", 1, dt.datetime.now(dt.UTC)))
     folder = tempfile.TemporaryDirectory(prefix="callbridge-micro-")
-    files, count = RecordingFiles(Path(folder.name)), itertools.count(1)
+    file = RecordingFiles(Path(folder.name)).open("call_1", 1)
 
     def once() -> None:
         timeline = Timeline()
         timeline.passed(second())
-        files.append("call_1", 1, timeline.take(over=True))
-        if next(count) % 100 == 0:
-            files.erase("call_1")
+        file.append(timeline.take(over=True))
         assert folder  # noqa: S101 (it is kept as long as this)
 
     return once

@@ -14,6 +14,27 @@ from pathlib import Path
 BYTES_PER_SECOND = 16_000
 
 
+class RecordingFile:
+    """Open to be written to. Closed with the last reference, if not before."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115 (for as long as a call lasts)
+
+    def append(self, audio: bytes) -> None:
+        """All of it or, as far as can be helped, nothing. Raises OSError."""
+        written = self._file.write(audio)
+        if written < len(audio):
+            os.truncate(self._file.fileno(), os.fstat(self._file.fileno()).st_size - written)
+            raise OSError(28, os.strerror(28))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class RecordingFiles:
     """Every method waits for the disk: not for the event loop."""
 
@@ -25,23 +46,15 @@ class RecordingFiles:
     def path(self, call_id: str, part: int) -> Path:
         return self._folder / call_id / f"{part}.ulaw"
 
-    def append(self, call_id: str, part: int, audio: bytes) -> None:
-        """All of it or, as far as can be helped, nothing. Raises OSError."""
-        path = f"{self._folder}/{call_id}/{part}.ulaw"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    def open(self, call_id: str, part: int) -> RecordingFile:
+        """To go on with it, or to begin. Raises OSError."""
+        path = self.path(call_id, part)
         try:
-            file = os.open(path, flags, 0o600)
+            return RecordingFile(path)
         except FileNotFoundError:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self._folder / call_id).mkdir(exist_ok=True, mode=0o700)
-            file = os.open(path, flags, 0o600)
-        try:
-            written = os.write(file, audio)
-            if written < len(audio):
-                os.truncate(file, os.fstat(file).st_size - written)
-                raise OSError(28, os.strerror(28))
-        finally:
-            os.close(file)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            return RecordingFile(path)
 
     def size(self, call_id: str, part: int) -> int | None:
         """In bytes, of whole samples; None: it is not on this machine."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Sequence
 
-from bridge.recording.passed import Clear, Media, Message, Passed, Sound, messages
+from bridge.recording.passed import Clear, Media, Message, Passed, Sound, decoded
 from bridge.recording.sent import Sent
 from bridge.recording.track import Track
 from bridge.wire import twilio
@@ -30,12 +31,16 @@ class Timeline:
         self._taken = 0
 
     def passed(self, passed: Passed) -> None:
-        all_of_it, start = messages(passed.texts), 0
-        for at in passed.sent:
-            self._came(all_of_it[start:at])
-            self._went(all_of_it[at])
+        texts, payloads, start = passed.texts, passed.payloads, 0
+        for at, sent in passed.others:
+            self._frames(texts[start:at], payloads[start:at])
+            message = decoded(texts[at])
+            if sent:
+                self._went(message)
+            else:
+                self._came(message)
             start = at + 1
-        self._came(all_of_it[start:])
+        self._frames(texts[start:], payloads[start:])
         self._play()
 
     def take(self, *, over: bool = False) -> bytes:
@@ -52,32 +57,30 @@ class Timeline:
 
     # What came
 
-    def _came(self, all_of_it: Sequence[Message | None]) -> None:
-        frames: list[Sound] = []
-        for message in all_of_it:
-            if isinstance(message, Media):
-                frames.append(message.media)
-            elif isinstance(message, twilio.Mark):
-                self._frames(frames)
-                frames = []
-                self._mark_returned(message.mark.name)
-        self._frames(frames)
+    def _came(self, message: Message | None) -> None:
+        if isinstance(message, Media):
+            self._frame(message.media)
+        elif isinstance(message, twilio.Mark):
+            self._mark_returned(message.mark.name)
 
-    def _frames(self, frames: Sequence[Sound]) -> None:
-        """Many at once: their times are only looked at where they are not one after the other."""
-        if not frames:
+    def _frames(self, texts: Sequence[bytes], payloads: Sequence[bytes]) -> None:
+        """Usual ones, many at once: their times are only looked at where they are not one after the other."""
+        if not texts:
             return
-        first, last = frames[0].timestamp, frames[-1].timestamp
-        if first is not None and last is not None and last - first == (len(frames) - 1) * FRAME_MS:
-            audio = b"".join([frame.payload for frame in frames])
-            if len(audio) == len(frames) * FRAME_BYTES:
+        first, last = (twilio.media_timestamp_ms(text.decode()) for text in (texts[0], texts[-1]))
+        if first is not None and last is not None and last - first == (len(texts) - 1) * FRAME_MS:
+            audio = _audio(payloads)
+            if len(audio) == len(texts) * FRAME_BYTES:
                 self._caller.put(first * BYTES_PER_MS, audio, joins_within=JOINS_WITHIN)
                 self._now = last * BYTES_PER_MS
                 return
-        for frame in frames:
-            if frame.timestamp is not None and frame.payload:
-                self._now = frame.timestamp * BYTES_PER_MS
-                self._caller.put(self._now, frame.payload, joins_within=JOINS_WITHIN)
+        for text in texts:
+            self._came(decoded(text))
+
+    def _frame(self, frame: Sound) -> None:
+        if frame.timestamp is not None and frame.payload:
+            self._now = frame.timestamp * BYTES_PER_MS
+            self._caller.put(self._now, frame.payload, joins_within=JOINS_WITHIN)
 
     # What went
 
@@ -121,3 +124,10 @@ class Timeline:
     def _play(self) -> None:
         playing = self._sent if self._clearing is None else self._clearing
         playing.play(self._now + FRAME_BYTES)
+
+
+def _audio(payloads: Sequence[bytes]) -> bytes:
+    try:
+        return b"".join(map(binascii.a2b_base64, payloads))
+    except binascii.Error:
+        return b""

@@ -11,6 +11,10 @@ OnTexts = Callable[[list[str]], None]
 """Takes the messages that came at once."""
 
 
+Overhear = Callable[[bytes, bytes], object]
+"""Takes one of the caller's usual frames: the message, and the base64 in it."""
+
+
 class Leg(Protocol):
     """An open text socket. What arrives on it goes to the callback it was given."""
 
@@ -40,9 +44,7 @@ class Leg(Protocol):
 class StreamLeg(Leg, Protocol):
     """The phone's: a media stream."""
 
-    def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
-    ) -> None:
+    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
         """The caller's usual frames may go straight to that leg from now on, and not to the callback; each
         to `overhear` too. None: no more."""
         ...

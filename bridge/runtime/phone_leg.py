@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from litestar.connection import WebSocket
@@ -12,7 +11,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from bridge.call.caller_line import CallerLine
 from bridge.runtime.backlog import Backlog
-from bridge.runtime.legs import Leg, OnTexts, StreamLeg
+from bridge.runtime.legs import Leg, OnTexts, Overhear, StreamLeg
 from bridge.runtime.socket_leg import BEAT_SECONDS, CLOSE_SECONDS, SILENT_BEATS, SocketLeg
 from bridge.runtime.splice import Splice
 from bridge.wire.twilio import MEDIA_PREFIX
@@ -47,9 +46,7 @@ class PhoneSocket(SocketLeg):
             max_message_bytes=MAX_MESSAGE_BYTES,
         )
 
-    def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
-    ) -> None:
+    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
         self.give_reads_to(Splice(line, model, overhear).take if isinstance(model, SocketLeg) else None)
 
     async def run(self, on_texts: OnTexts) -> None:
@@ -98,9 +95,7 @@ class AsgiPhoneLeg:
     def flush(self) -> None:
         self._filled.set()
 
-    def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
-    ) -> None:
+    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
         """Nothing is gained: messages have been through the web server already."""
 
     def close(self, code: int = 1000) -> None:

@@ -22,7 +22,7 @@ from bridge.runtime.live_call import LiveCall
 from bridge.runtime.tape import Tape, TapedLeg
 from database.journal import Entry, EventEntry
 from database.recordings import RecordingEntry
-from recordings.files import BYTES_PER_SECOND, RecordingFiles
+from recordings.files import BYTES_PER_SECOND, RecordingFile, RecordingFiles
 
 TURN_SECONDS = 0.1
 TURNS = 8
@@ -36,12 +36,13 @@ log = structlog.get_logger(__name__)
 
 
 class Recording:
-    """One tape on its way to its file. Only the thread touches `timeline`."""
+    """One tape on its way to its file. Only the thread touches `timeline` and `file`."""
 
     def __init__(self, tape: Tape, answered_at: dt.datetime) -> None:
         self.tape = tape
         self.answered_at = answered_at
         self.timeline = Timeline()
+        self.file: RecordingFile | None = None
         self.size = 0
         self.error: str | None = None
         self.written = asyncio.Event()
@@ -61,6 +62,8 @@ class Recorder:
         """In the order of their streams."""
         self._due: list[list[Recording]] = [[] for _ in range(TURNS)]
         self._next_turn = 0
+        self._ending: list[Recording] = []
+        """Their streams are over, and what is left of them is not written yet."""
         self._wanted = asyncio.Event()
         self._stuck = False
         self._task: asyncio.Task[None] | None = None
@@ -69,8 +72,7 @@ class Recorder:
     async def stop(self) -> None:
         """Write what there is."""
         left = [one for turn in self._due for one in turn]
-        for one in left:
-            one.tape.over = True
+        self._end(left)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 for one in left:
@@ -100,13 +102,12 @@ class Recorder:
         try:
             yield TapedLeg(leg, tape), tape.listening(live.phone_texts)
         finally:
-            tape.over = True
+            self._end([recording])
 
     async def finish(self, live: LiveCall, *, timeout_s: float = 2.0) -> None:
         """The call is over: what is left of it is written now, and the operator is told."""
         recordings = self._recordings.pop(live, [])
-        for one in recordings:
-            one.tape.over = True
+        self._end(recordings)
         try:
             async with asyncio.timeout(timeout_s):
                 for one in recordings:
@@ -118,6 +119,12 @@ class Recorder:
             apart_s = (last.tape.started_at - first.tape.started_at).total_seconds()
             duration_ms = round((apart_s + last.size / BYTES_PER_SECOND) * 1000)
             self._tell(last, "recording.ready", {"duration_ms": duration_ms})
+
+    def _end(self, recordings: Sequence[Recording]) -> None:
+        for one in recordings:
+            if not one.tape.over:
+                one.tape.over = True
+                self._ending.append(one)
 
     def _start(self) -> None:
         self._wanted.set()
@@ -132,12 +139,13 @@ class Recorder:
                 await self._wanted.wait()
             await asyncio.sleep(TURN_SECONDS)
             self._next_turn = (self._next_turn + 1) % TURNS
-            ending = [one for turn in self._due for one in turn if one.tape.over]
-            due = [one for one in self._due[self._next_turn] if not one.tape.over]
-            if due or ending:
-                await self._empty([*ending, *due])
-            for turn in self._due:
-                turn[:] = [one for one in turn if not one.written.is_set()]
+            ending, self._ending = self._ending, []
+            emptied = [*ending, *(one for one in self._due[self._next_turn] if not one.tape.over)]
+            if emptied:
+                await self._empty(emptied)
+            if any(one.written.is_set() for one in emptied):
+                for turn in self._due:
+                    turn[:] = [one for one in turn if not one.written.is_set()]
 
     async def _empty(self, recordings: Sequence[Recording]) -> None:
         taken = [(one, one.tape.take(), one.tape.over) for one in recordings]
@@ -163,12 +171,15 @@ class Recorder:
                 one.timeline.passed(passed)
                 audio = one.timeline.take(over=over)
                 if audio:
-                    self._files.append(one.tape.call_id, one.tape.part, audio)
+                    one.file = one.file or self._files.open(one.tape.call_id, one.tape.part)
+                    one.file.append(audio)
                     one.size += len(audio)
             except OSError as error:
                 one.error = error.strerror or type(error).__name__
             except Exception as error:
                 one.error = type(error).__name__
+            if one.file is not None and (over or one.error is not None):
+                one.file.close()
 
     def _close(self, recording: Recording) -> None:
         if recording.written.is_set():

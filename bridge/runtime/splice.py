@@ -13,6 +13,7 @@ from typing import Protocol
 from websockets.speedups import apply_mask
 
 from bridge.call.caller_line import FRAME_CHARACTERS, CallerLine
+from bridge.runtime.legs import Overhear
 from bridge.runtime.socket_leg import MASK_KEYS
 from bridge.wire.pcmu import FRAME_BYTES
 from bridge.wire.twilio import MEDIA_PREFIX, PAYLOAD
@@ -41,9 +42,7 @@ class Splice:
 
     __slots__ = ("_header", "_line", "_model", "_overhear", "_prefix", "_suffix", "_write")
 
-    def __init__(
-        self, line: CallerLine, model: Socket, overhear: Callable[[bytes], object] | None = None
-    ) -> None:
+    def __init__(self, line: CallerLine, model: Socket, overhear: Overhear | None = None) -> None:
         self._line = line
         self._model = model
         self._write = model.write
@@ -83,7 +82,7 @@ class Splice:
             key = _next_key()
             frames.append(self._header + key + apply_mask(self._prefix + payload + self._suffix, key))
             if self._overhear is not None:
-                self._overhear(message)
+                self._overhear(message, payload)
             taken = stop
         if taken:
             self._write(frames[0] if len(frames) == 1 else b"".join(frames))

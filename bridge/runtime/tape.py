@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from collections.abc import Callable
 
 from bridge.call.caller_line import CallerLine
 from bridge.recording.passed import Passed
-from bridge.runtime.legs import Leg, OnTexts, StreamLeg
+from bridge.runtime.legs import Leg, OnTexts, Overhear, StreamLeg
 
 
 class Tape:
@@ -21,31 +20,39 @@ class Tape:
         self.over = False
         """The stream has ended."""
         self._texts: list[bytes] | deque[bytes] = []
-        self._sent: list[int] | deque[int] = []
-        """Where those that were sent are among all."""
+        self._payloads: list[bytes] | deque[bytes] = []
+        self._others: list[tuple[int, bool]] | deque[tuple[int, bool]] = []
 
     def take(self) -> Passed:
-        passed = Passed(list(self._texts), list(self._sent))
+        passed = Passed(list(self._texts), list(self._payloads), list(self._others))
         self._texts.clear()
-        self._sent.clear()
+        self._payloads.clear()
+        self._others.clear()
         return passed
 
     def stop(self) -> None:
         """From now on nothing is kept."""
-        self._texts, self._sent = deque(maxlen=0), deque(maxlen=0)
+        self._texts, self._payloads, self._others = deque(maxlen=0), deque(maxlen=0), deque(maxlen=0)
+
+    def heard(self, text: bytes, payload: bytes) -> None:
+        """One of the caller's usual frames, and the base64 in it."""
+        self._texts.append(text)
+        self._payloads.append(payload)
 
     def sent(self, text: str) -> None:
-        self._sent.append(len(self._texts))
-        self._texts.append(text.encode())
+        self._other(text, sent=True)
 
-    def heard(self, text: bytes) -> None:
-        self._texts.append(text)
+    def _other(self, text: str, *, sent: bool) -> None:
+        self._others.append((len(self._texts), sent))
+        self._texts.append(text.encode())
+        self._payloads.append(b"")
 
     def listening(self, on_texts: OnTexts) -> OnTexts:
         """The same callback, overheard."""
 
         def overheard(texts: list[str]) -> None:
-            self._texts.extend(map(str.encode, texts))
+            for text in texts:
+                self._other(text, sent=False)
             on_texts(texts)
 
         return overheard
@@ -72,9 +79,7 @@ class TapedLeg:
     def silent(self) -> bool:
         return self._leg.silent
 
-    def join(
-        self, line: CallerLine, model: Leg | None, *, overhear: Callable[[bytes], object] | None = None
-    ) -> None:
+    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
         """`overhear` is the tape's."""
         self._leg.join(line, model, overhear=self._tape.heard)
 

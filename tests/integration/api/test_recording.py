@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ async def call_id(database: Database, agent: Json, files: RecordingFiles) -> str
             metadata={},
         )
     await calls.finish(database, call.id, status="completed", reason=EndReason.CALLER_HUNG_UP)
-    files.append(call.id, 1, SOUND)
+    with contextlib.closing(files.open(call.id, 1)) as file:
+        file.append(SOUND)
     await journal.write(database, [RecordingEntry(call.id, 1, AT, "this-machine", len(SOUND))])
     return call.id
 
@@ -120,7 +122,8 @@ async def test_a_download_that_is_taken_up_again_begins_anew_when_the_recording_
     assert (await client.get(path, headers=asked)).status_code == 206
     unchanged = await client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    files.append(call_id, 1, b"\x01" * 320)
+    with contextlib.closing(files.open(call_id, 1)) as file:
+        file.append(b"\x01" * 320)
     grown = await client.get(path, headers=asked)
     assert (grown.status_code, len(grown.content)) == (200, len(first.content) + 320)
     assert grown.headers["etag"] != first.headers["etag"]
@@ -129,7 +132,8 @@ async def test_a_download_that_is_taken_up_again_begins_anew_when_the_recording_
 async def test_parts_of_two_processes_are_one_file(
     client: httpx.AsyncClient, database: Database, call_id: str, files: RecordingFiles
 ) -> None:
-    files.append(call_id, 2, b"\x02" * 1600)
+    with contextlib.closing(files.open(call_id, 2)) as file:
+        file.append(b"\x02" * 1600)
     later = AT + dt.timedelta(seconds=2)
     await journal.write(database, [RecordingEntry(call_id, 2, later, "this-machine")])
     sound = (await client.get(f"/v1/calls/{call_id}/recording")).content[58:]
@@ -142,7 +146,8 @@ async def test_of_a_call_whose_process_was_lost_the_recording_is_told_of_all_the
     assert number["agent_id"] == agent["id"]
     wanted = {"agent_id": agent["id"], "to": "+14155550199"}
     call = (await client.post("/v1/calls", json=wanted)).json()
-    files.append(call["id"], 1, SOUND)
+    with contextlib.closing(files.open(call["id"], 1)) as file:
+        file.append(SOUND)
     await journal.write(database, [RecordingEntry(call["id"], 1, AT, "this-machine")])
     await calls.finish(database, call["id"], status="completed", reason=EndReason.PROCESS_LOST)
     events = (await client.get(f"/v1/calls/{call['id']}/events")).json()["items"]
@@ -178,7 +183,8 @@ async def test_erasing_a_call_erases_its_recording(
     answer = await client.get(f"/v1/calls/{call_id}/recording")
     assert answer.status_code == 404
     late = RecordingEntry(call_id, 3, AT, "this-machine", 2)
-    files.append(call_id, 3, b"\x01\x01")
+    with contextlib.closing(files.open(call_id, 3)) as file:
+        file.append(b"\x01\x01")
     await journal.write(database, [late])
     await RecordingEraser(database, files, recording_days=0).round()
     assert files.size(call_id, 3) is None, "what comes late is erased as well"
@@ -188,7 +194,8 @@ async def test_each_machine_deletes_what_it_holds_of_an_erased_call(
     client: httpx.AsyncClient, database: Database, call_id: str, tmp_path: Path
 ) -> None:
     other = RecordingFiles(tmp_path / "other", machine="other-machine")
-    other.append(call_id, 2, b"\x01\x01")
+    with contextlib.closing(other.open(call_id, 2)) as file:
+        file.append(b"\x01\x01")
     await journal.write(database, [RecordingEntry(call_id, 2, AT, "other-machine", 2)])
     await client.delete(f"/v1/calls/{call_id}")
     assert other.size(call_id, 2) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ def wav_of(folder: Path, *parts: tuple[float, bytes]) -> Wav:
     files = RecordingFiles(folder)
     for number, (_, sound) in enumerate(parts, 1):
         files.path("call_1", number).unlink(missing_ok=True)
-        files.append("call_1", number, sound)
+        with contextlib.closing(files.open("call_1", number)) as file:
+            file.append(sound)
     shown = [Part("call_1", number, at, len(sound)) for number, (at, sound) in enumerate(parts, 1)]
     return Wav(files, shown)
 

@@ -4,12 +4,15 @@ what was really said and heard."""
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import random
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
 from bridge.recording.passed import Passed
+from bridge.runtime.tape import Tape
 from simulator.network.playout import FRAME_BYTES, Playout
 
 Item = str | list[str]
@@ -127,15 +130,23 @@ class LineOfACall:
 
 def passed(items: Sequence[Item]) -> Passed:
     """As the tape has it."""
-    texts: list[bytes] = []
-    sent: list[int] = []
+    tape = Tape("call_1", 1, dt.datetime.now(dt.UTC))
+    listening = tape.listening(lambda _: None)
     for item in items:
         if isinstance(item, str):
-            sent.append(len(texts))
-            texts.append(item.encode())
-        else:
-            texts += map(str.encode, item)
-    return Passed(texts, sent)
+            tape.sent(item)
+            continue
+        for text in item:
+            found = USUAL.search(text)
+            if found:
+                tape.heard(text.encode(), found[1].encode())
+            else:
+                listening([text])
+    return tape.take()
+
+
+USUAL = re.compile(r'^{"event":"media".*"payload":"([^"\\]{214}==)"')
+"""As the splice knows them."""
 
 
 def media(audio: bytes, at_ms: int) -> str:

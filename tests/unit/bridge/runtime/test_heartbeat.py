@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
@@ -75,9 +76,7 @@ def test_each_member_is_beaten_once_an_interval_first_after_a_whole_one(joined_a
         clock.passes(2.0)
         times = [at for at, _ in member.beats]
         assert 0.5 - 0.5 / GROUPS <= times[0] - joined_at <= 0.5 + 1e-6
-        assert [round(after - before, 3) for before, after in zip(times, times[1:], strict=False)] == [
-            0.5
-        ] * 3
+        assert [round(after - before, 3) for before, after in itertools.pairwise(times)] == [0.5] * 3
         assert not any(late for _, late in member.beats)
 
     on_a_clock(story)

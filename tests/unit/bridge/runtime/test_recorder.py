@@ -20,7 +20,7 @@ from bridge.runtime.live_call import LiveCall
 from bridge.runtime.recorder import TURN_SECONDS, TURNS, Recorder
 from database.journal import Entry, EventEntry
 from database.recordings import RecordingEntry
-from recordings.files import RecordingFiles
+from recordings.files import RecordingFile, RecordingFiles
 from tests.unit.bridge.recording.line import LineOfACall
 
 
@@ -51,7 +51,7 @@ class DeafCall:
 
 
 class FullDisk(RecordingFiles):
-    def append(self, call_id: str, part: int, audio: bytes) -> None:
+    def open(self, call_id: str, part: int) -> RecordingFile:
         raise OSError(28, "No space left on device")
 
 
@@ -178,7 +178,7 @@ async def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path):
 CRASHING = """
 import asyncio, sys
 from pathlib import Path
-from recordings.files import RecordingFiles
+from recordings.files import RecordingFile, RecordingFiles
 from tests.unit.bridge.recording.line import LineOfACall
 from tests.unit.bridge.runtime.test_recorder import Room, SilentLeg, live_call
 

@@ -133,10 +133,10 @@ def test_what_may_not_be_written_now_goes_the_long_way(why: str):
 
 
 def test_what_goes_through_is_overheard():
-    heard: list[bytes] = []
-    splice = Splice(open_line(), Model(), heard.append)
+    heard: list[tuple[bytes, bytes]] = []
+    splice = Splice(open_line(), Model(), lambda *frame: heard.append(frame))
     splice.take(framed(media()))
-    assert heard == [media().encode()]
+    assert heard == [(media().encode(), base64.b64encode(bytes(range(160))))]
 
 
 class Wire(asyncio.Transport):
