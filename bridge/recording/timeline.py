@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Sequence
+
+import msgspec
 
 from bridge.recording.passed import Clear, Media, Message, Passed, Sound, decoded
 from bridge.recording.sent import Sent
@@ -127,7 +128,11 @@ class Timeline:
 
 
 def _audio(payloads: Sequence[bytes]) -> bytes:
+    """Decoded as one text, which takes half as long as one by one; empty if something is wrong with them."""
     try:
-        return b"".join(map(binascii.a2b_base64, payloads))
-    except binascii.Error:
+        return b"".join(_decoder.decode(b'["' + b'","'.join(payloads) + b'"]'))
+    except msgspec.DecodeError:
         return b""
+
+
+_decoder = msgspec.json.Decoder(list[bytes])

@@ -1,4 +1,4 @@
-"""Recordings of live calls: tapes are emptied every second, in a thread, into files.
+"""Recordings of live calls: tapes are emptied every second, a few at a time, and a thread writes the files.
 
 Neither Postgres nor the disk is waited for by a call. What the disk does not take ends the recording, not the
 call, and is said in the call's events.
@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from bridge.recording.passed import Passed
 from bridge.recording.timeline import Timeline
 from bridge.runtime.legs import OnTexts, StreamLeg
 from bridge.runtime.live_call import LiveCall
@@ -24,9 +23,11 @@ from database.journal import Entry, EventEntry
 from database.recordings import RecordingEntry
 from recordings.files import BYTES_PER_SECOND, RecordingFile, RecordingFiles
 
-TURN_SECONDS = 0.1
-TURNS = 8
+TURN_SECONDS = 0.025
+TURNS = 32
 """Each tape is emptied once in so many turns: a crash loses less than a second, and no turn is long."""
+MOST_AT_ONCE = 16
+"""Of those that have ended, for the same reason."""
 STUCK_SECONDS = 30.0
 """A disk that has not answered for so long is given up: tapes would fill the memory."""
 
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class Recording:
-    """One tape on its way to its file. Only the thread touches `timeline` and `file`."""
+    """One tape on its way to its file, which only the thread touches."""
 
     def __init__(self, tape: Tape, answered_at: dt.datetime) -> None:
         self.tape = tape
@@ -139,17 +140,17 @@ class Recorder:
                 await self._wanted.wait()
             await asyncio.sleep(TURN_SECONDS)
             self._next_turn = (self._next_turn + 1) % TURNS
-            ending, self._ending = self._ending, []
-            emptied = [*ending, *(one for one in self._due[self._next_turn] if not one.tape.over)]
-            if emptied:
-                await self._empty(emptied)
-            if any(one.written.is_set() for one in emptied):
+            ending, self._ending = self._ending[:MOST_AT_ONCE], self._ending[MOST_AT_ONCE:]
+            going_on = [one for one in self._due[self._next_turn] if not one.tape.over]
+            if ending or going_on:
+                await self._write([*ending, *going_on])
+            if ending or any(one.written.is_set() for one in going_on):
                 for turn in self._due:
                     turn[:] = [one for one in turn if not one.written.is_set()]
 
-    async def _empty(self, recordings: Sequence[Recording]) -> None:
-        taken = [(one, one.tape.take(), one.tape.over) for one in recordings]
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._write, taken)
+    async def _write(self, recordings: Sequence[Recording]) -> None:
+        pieces = [(one, self._audio(one), one.tape.over) for one in recordings]
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._append, pieces)
         try:
             await asyncio.wait_for(asyncio.shield(work), STUCK_SECONDS)
         except TimeoutError:
@@ -158,26 +159,30 @@ class Recorder:
             self._give_up()
             await work
             self._stuck = False
-        for one, _, over in taken:
+        for one, _, over in pieces:
             if over or one.error is not None:
                 self._close(one)
 
-    def _write(self, taken: Sequence[tuple[Recording, Passed, bool]]) -> None:
-        """In the thread. Each file that is written lets the event loop go on before the next is decoded."""
-        for one, passed, over in taken:
-            if one.error is not None or self._files is None:
-                continue
+    def _audio(self, one: Recording) -> bytes:
+        """What is certain since the last time. Decoding is for the event loop: a thread that decodes holds it
+        up just as long, and takes as much time again by taking turns with it."""
+        try:
+            one.timeline.passed(one.tape.take())
+            return one.timeline.take(over=one.tape.over)
+        except Exception as error:
+            one.error = type(error).__name__
+            return b""
+
+    def _append(self, pieces: Sequence[tuple[Recording, bytes, bool]]) -> None:
+        """In the thread."""
+        for one, audio, over in pieces:
             try:
-                one.timeline.passed(passed)
-                audio = one.timeline.take(over=over)
-                if audio:
+                if audio and one.error is None and self._files is not None:
                     one.file = one.file or self._files.open(one.tape.call_id, one.tape.part)
                     one.file.append(audio)
                     one.size += len(audio)
             except OSError as error:
                 one.error = error.strerror or type(error).__name__
-            except Exception as error:
-                one.error = type(error).__name__
             if one.file is not None and (over or one.error is not None):
                 one.file.close()
 
