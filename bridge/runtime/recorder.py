@@ -23,8 +23,8 @@ from database.journal import Entry, EventEntry
 from database.recordings import RecordingEntry
 from recordings.files import BYTES_PER_SECOND, RecordingFile, RecordingFiles
 
-TURN_SECONDS = 0.025
-TURNS = 32
+TURN_SECONDS = 0.05
+TURNS = 16
 """Each tape is emptied once in so many turns: a crash loses less than a second, and no turn is long."""
 MOST_AT_ONCE = 16
 """Of those that have ended, for the same reason."""
@@ -151,13 +151,12 @@ class Recorder:
     async def _write(self, recordings: Sequence[Recording]) -> None:
         pieces = [(one, self._audio(one), one.tape.over) for one in recordings]
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._append, pieces)
-        try:
-            await asyncio.wait_for(asyncio.shield(work), STUCK_SECONDS)
-        except TimeoutError:
+        await asyncio.wait([work], timeout=STUCK_SECONDS)
+        if not work.done():
             log.error("recordings_given_up", error="the disk does not answer")
             self._stuck = True
             self._give_up()
-            await work
+            await asyncio.wait([work])
             self._stuck = False
         for one, _, over in pieces:
             if over or one.error is not None:
