@@ -182,6 +182,8 @@ class Recorder:
                     one.size += len(audio)
             except OSError as error:
                 one.error = error.strerror or type(error).__name__
+            except Exception as error:
+                one.error = type(error).__name__
             if one.file is not None and (over or one.error is not None):
                 one.file.close()
 
