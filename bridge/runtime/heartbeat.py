@@ -1,4 +1,4 @@
-"""One pulse for all sockets of an event loop: a timer for each would cost a tenth of what a call does."""
+"""One pulse for all sockets of an event loop: a timer for each was a tenth of what a call cost."""
 
 from __future__ import annotations
 
