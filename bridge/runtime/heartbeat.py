@@ -1,4 +1,4 @@
-"""One pulse for all sockets of an event loop: a timer for each was a tenth of what a call cost."""
+"""One pulse for all sockets of an event loop, and not a timer for each."""
 
 from __future__ import annotations
 

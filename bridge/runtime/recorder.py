@@ -164,7 +164,7 @@ class Recorder:
 
     def _audio(self, one: Recording) -> bytes:
         """What is certain since the last time. Decoding is for the event loop: a thread that decodes holds it
-        up just as long, and takes as much time again by taking turns with it."""
+        up just as long, and each time that the two take turns costs besides."""
         try:
             one.timeline.passed(one.tape.take())
             return one.timeline.take(over=one.tape.over)
