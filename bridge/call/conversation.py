@@ -194,10 +194,13 @@ class Conversation:
         self._out.extend(SendToPhone(frame) for frame in frames)
 
     def first_audio_written(self, now: float) -> None:
-        self.spoke_last = self.greeted = True
+        first, self.spoke_last, self.greeted = not self.greeted, True, True
         turn = self._turns.audio_written(now, self._clock.answered_at or now)
         data = {} if turn is None else turn.parts
         self._out.append(Record("agent.started_speaking", self._clock.offset_ms(now), data))
+        if first:
+            # Nobody could say it later; the turns can be had from the events, too.
+            self._out.append(self.totals.now())
 
     def response_started(self, event: ResponseStarted) -> None:
         self.response, self._voiced = event.response_id, False

@@ -125,7 +125,8 @@ class Recorder:
         for one in recordings:
             if not one.tape.over:
                 one.tape.over = True
-                self._ending.append(one)
+                if not one.written.is_set():
+                    self._ending.append(one)
 
     def _start(self) -> None:
         self._wanted.set()
@@ -185,7 +186,8 @@ class Recorder:
             except Exception as error:
                 one.error = type(error).__name__
             if one.file is not None and (over or one.error is not None):
-                one.file.close()
+                with contextlib.suppress(OSError):
+                    one.file.close()
 
     def _close(self, recording: Recording) -> None:
         if recording.written.is_set():
