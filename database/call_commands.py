@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,6 +48,13 @@ OVER = "over"
 _OPEN_FOR = dt.timedelta(minutes=1)
 
 
+class Happening(Protocol):
+    """As `asyncio.Event`."""
+
+    def is_set(self) -> bool: ...
+    async def wait(self) -> object: ...
+
+
 async def ask(
     database: Database,
     notifications: Notifications,
@@ -56,11 +63,11 @@ async def ask(
     data: dict[str, Any],
     *,
     timeout_s: float = 3.0,
-    pointless: asyncio.Event | None = None,
+    pointless: Happening | None = None,
 ) -> bool:
     """Returns whether the call's holder took the command. If nobody did in time, or before it became
     `pointless`, it is withdrawn."""
-    pointless = pointless or asyncio.Event()
+    pointless = asyncio.Event() if pointless is None else pointless
     deadline = asyncio.get_running_loop().time() + timeout_s
     command_id = await tell(database, call_id, command, data)
     with notifications.listen(COMMANDS_ACKNOWLEDGED, str(command_id)) as news:
@@ -74,7 +81,7 @@ async def ask(
 
 
 @contextlib.asynccontextmanager
-async def _announced(event: asyncio.Event, news: News) -> AsyncGenerator[None]:
+async def _announced(event: Happening, news: News) -> AsyncGenerator[None]:
     async def announce() -> None:
         await event.wait()
         news.announce()

@@ -13,7 +13,7 @@ from bridge.call.clock import CallClock
 from bridge.call.commands import Command, OpenModel, SendToPhone
 from bridge.call.conversation import Conversation
 from bridge.call.course import Course
-from bridge.call.deadlines import Deadlines
+from bridge.call.deadlines import Deadlines, Waiters
 from bridge.call.diversions import Diversions
 from bridge.call.ending import EndReason
 from bridge.call.engine import (
@@ -112,7 +112,12 @@ class Call:
         self._caller_keys = CallerKeys(config, model, talk, handover, clock)
         self._agent_keys = AgentKeys(model, talk, clock, out)
         self._diversions = Diversions(config, model, talk, handover.protection, clock, out, limits, course)
-        self._deadlines = self._waits()
+        self._deadlines = Deadlines(
+            Waiters(
+                course, talk, self._streams, model, handover, self._failures, self._bounds, waiting,
+                self._caller_keys, self._agent_keys, self._diversions, tools, line,
+            )
+        )  # fmt: skip
 
     @property
     def deadline(self) -> float | None:
@@ -366,34 +371,3 @@ class Call:
         self._tools.returned(event, listens=up and self._model.ready, goes_on=up and course.closing is None)
 
     # Time
-
-    def _waits(self) -> Deadlines:
-        talk, streams, model, handover = self._talk, self._streams, self._model, self._handover
-        failures, bounds, waiting, keys = self._failures, self._bounds, self._waiting, self._caller_keys
-        tools, line = self._tools, self.line
-        return Deadlines(
-            self._course,
-            always=(
-                (lambda: talk.clear_until, talk.clear_took_effect),
-                (lambda: streams.move_at, streams.move),
-                (streams.back_by, streams.not_back),
-                (lambda: streams.works_at, streams.works),
-            ),
-            while_it_goes_on=(
-                (self._diversions.answering.due_at, self._diversions.no_beep_came),
-                (model.ready_by, failures.opens_too_slowly),
-                (model.given_up_at, failures.too_late),
-                (model.retry_due_at, handover.open_another),
-                (model.successor_due_at, handover.open_another),
-                (model.hand_over_by, handover.take_over),
-                (lambda: handover.speak_up_at, handover.speak_up),
-                (bounds.over_at, bounds.time_over),
-                (bounds.silent_at, bounds.caller_silent),
-                (lambda: tools.filler_due_at() if line.connected else None, tools.fill_silence),
-                (lambda: keys.deadline, keys.timed_out),
-                (self._agent_keys.answer_due_at, self._agent_keys.go_on),
-                (waiting.line_due_at, waiting.say_line),
-                (waiting.answer_due_by, failures.answer_overdue),
-                (waiting.response_done_by, failures.response_endless),
-            ),
-        )

@@ -5,10 +5,8 @@ What the model has not understood yet is kept for a while: if its session is los
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import islice
-
 from bridge.call.engine import Engine
+from bridge.call.kept_audio import KeptAudio
 from bridge.wire import pcmu, twilio
 
 PREROLL_FRAMES = 500
@@ -17,6 +15,9 @@ RECENT_FRAMES = 110
 """2.2 s: a lost session is noticed within two."""
 UTTERANCE_FRAMES = 1500
 """Half a minute of what the caller says at a stretch."""
+
+BEFORE_SPEECH_MS = 500
+"""The model names the beginning of speech when it is sure of it; speech may begin a little before."""
 
 FRAME_CHARACTERS = 216
 """Of 20 ms as base64, two of padding among them."""
@@ -36,7 +37,7 @@ class CallerLine:
         self.is_open = False
         """Each frame goes to the model at once."""
         self._shut = False
-        self.recent: deque[bytes] = deque(maxlen=PREROLL_FRAMES)
+        self.recent = KeptAudio(PREROLL_FRAMES)
         """Base64 of what the model does not have, or may not have understood; the newest last."""
         self._unsent = 0
         """How many of them, the newest, were not sent to any session."""
@@ -76,15 +77,14 @@ class CallerLine:
         kept = self.first(len(self.recent))
         self.sent_bytes = sum(map(pcmu.payload_bytes, kept))
         self._unsent = 0
-        if self.recent.maxlen == PREROLL_FRAMES:
-            self.recent = deque(self.recent, maxlen=RECENT_FRAMES)
+        if self.recent.limit == PREROLL_FRAMES:
+            self.recent.limit = RECENT_FRAMES
         return [self.prefix + payload + self.suffix for payload in kept[self.told :]]
 
     def lost(self) -> None:
         """The session that heard the caller is gone: all is kept for the next one."""
         self.is_open = False
-        if self.recent.maxlen != UTTERANCE_FRAMES:
-            self.recent = deque(self.recent, maxlen=UTTERANCE_FRAMES)
+        self.recent.limit = UTTERANCE_FRAMES
 
     def shut(self) -> None:
         """Nothing is sent any more."""
@@ -98,16 +98,20 @@ class CallerLine:
 
     # What the model has understood
 
-    def speech_began(self) -> None:
-        """What is said from now on is kept until it is understood."""
-        if self.recent.maxlen != UTTERANCE_FRAMES:
-            self.recent = deque(self.recent, maxlen=UTTERANCE_FRAMES)
+    def speech_began(self, audio_ms: int, *, understood_before: bool) -> None:
+        """What is said from now on is kept until it is understood. `understood_before`: nothing is left of
+        what was said before `audio_ms`."""
+        if self.is_open and understood_before:
+            self.told = 0
+            self.recent.drop(self.frames_until(audio_ms - BEFORE_SPEECH_MS))
+        self.recent.limit = UTTERANCE_FRAMES
 
     def understood(self, audio_ms: int) -> None:
         """The model has put into words all that the caller said up to there."""
         if self.is_open:
             self.told = 0
-            self.recent = deque(islice(self.recent, self.frames_until(audio_ms), None), maxlen=RECENT_FRAMES)
+            self.recent.drop(self.frames_until(audio_ms))
+            self.recent.limit = RECENT_FRAMES
 
     def frames_until(self, audio_ms: int) -> int:
         """How many of the kept frames lie before that position in the audio sent on this session."""
@@ -116,11 +120,11 @@ class CallerLine:
 
     def first(self, frames: int) -> list[str]:
         """The oldest of what is kept."""
-        return [payload.decode() for payload in islice(self.recent, frames)]
+        return [payload.decode() for payload in self.recent.frames()[:frames]]
 
     def loud(self, frames: int) -> bool:
         """Somebody seems to have spoken in the last so many frames. Decodes them: not for every day."""
-        newest = islice(reversed(self.recent), frames)
+        newest = self.recent.frames()[-frames:] if frames else []
         return sum(pcmu.is_loud(payload) for payload in newest) * pcmu.FRAME_MS >= LOUD_MS
 
     @property

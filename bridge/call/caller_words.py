@@ -43,7 +43,7 @@ class CallerWords:
 
     def started(self, event: CallerStartedSpeaking) -> None:
         self.speaking, self._item = True, event.item_id
-        self._line.speech_began()
+        self._line.speech_began(event.audio_ms, understood_before=not self._unheard)
         self._transcript.caller_started(event.item_id, self._offset_ms(event.audio_ms))
 
     def stopped(self, event: CallerStoppedSpeaking) -> None:

@@ -9,8 +9,6 @@ https://www.twilio.com/docs/voice/media-streams/websocket-messages#send-a-mark-m
 
 from __future__ import annotations
 
-from collections import deque
-
 from msgspec import Struct
 
 from bridge.wire.pcmu import BYTES_PER_MS, FRAME_MS
@@ -43,7 +41,7 @@ class _Queue:
 
     def __init__(self) -> None:
         self.end = 0
-        self.marks: deque[tuple[str, int]] = deque()
+        self.marks: list[tuple[str, int]] = []
         self.pieces: list[_Piece] = []
         self._position = 0
         self._at_ms: int | None = None
@@ -60,7 +58,7 @@ class _Queue:
         if all(mark != name for mark, _ in self.marks):
             return False
         while self.marks:
-            mark, position = self.marks.popleft()
+            mark, position = self.marks.pop(0)
             if mark == name:
                 self._position, self._at_ms = position, stream_ms
                 break
@@ -70,7 +68,7 @@ class _Queue:
         """The next mark came back, and it is not the last one. False: it is another, and not taken."""
         if len(self.marks) < 2 or self.marks[0][0] != name:
             return False
-        self._position, self._at_ms = self.marks.popleft()[1], stream_ms
+        self._position, self._at_ms = self.marks.pop(0)[1], stream_ms
         return True
 
     def flushed(self, name: str, stream_ms: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -57,7 +56,7 @@ class Sessions:
         self._last_number = 1
         self.lost_at: float | None = None
         """Since when there is no session; None: there is one, or the first is being opened."""
-        self._losses: deque[float] = deque(maxlen=MOST_LOSSES + 1)
+        self._losses: list[float] = []
         self.failure: SessionFailed | None = None
         """Why the last one was lost, or the last try failed."""
 
@@ -119,7 +118,7 @@ class Sessions:
             self._out.append(CloseModel(session.number))
         else:
             self.lost_at = self._clock.now
-            self._losses.append(self._clock.now)
+            self._losses = [*self._losses[-MOST_LOSSES:], self._clock.now]
             self._out.append(CloseModel(session.number))
         delay = RETRY_SECONDS[min(self._tries, len(RETRY_SECONDS) - 1)]
         self._retry_at = self._clock.now + delay * (0.75 + self._chance() / 2)

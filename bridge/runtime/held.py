@@ -6,6 +6,7 @@ import asyncio
 
 from bridge.call.agent import AgentSnapshot
 from bridge.runtime.live_call import LiveCall
+from bridge.runtime.moment import Moment
 from database.models import Call
 
 
@@ -26,7 +27,7 @@ class Held:
         """The voice model's, by their numbers: a task lasts as long as the socket."""
         self.warm_elsewhere = False
         """Another process may hold a session for it, which is to be let go first."""
-        self.done = asyncio.Event()
+        self.done = Moment()
 
     def stop_waiting(self) -> None:
         if self.claim_timer is not None:

@@ -53,6 +53,7 @@ from bridge.runtime.driven_call import DrivenCall
 from bridge.runtime.entries import entry_of
 from bridge.runtime.heartbeat import Heartbeat
 from bridge.runtime.legs import Leg, StreamLeg
+from bridge.runtime.moment import Moment
 from bridge.wire import twilio
 from database.journal import Entry
 
@@ -101,21 +102,20 @@ class LiveCall:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._stopped = False
-        self._quiet_moment: asyncio.Event | None = None
+        self._quiet_moment: Moment | None = None
         self._pulse = Heartbeat.here(NOTE_SECONDS)
-        self.model_used = asyncio.Event()
+        self.model_used = Moment()
         """A session of the voice model has the call."""
-        self.phone_gone = asyncio.Event()
-        self.phone_gone.set()
+        self.phone_gone = Moment(here=True)
 
     @property
     def quiet(self) -> bool:
         """Nobody would notice if another process had the call from now on."""
         return self._call.quiet
 
-    def quiet_moment(self) -> asyncio.Event:
+    def quiet_moment(self) -> Moment:
         """Is set when nobody would notice, and when the call ends."""
-        self._quiet_moment = asyncio.Event()
+        self._quiet_moment = Moment()
         self._look_for_quiet()
         return self._quiet_moment
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from litestar.connection import WebSocket
@@ -27,8 +28,9 @@ class PhoneLeg(StreamLeg, Protocol):
         """The next message, before `run`; None when the socket is gone."""
         ...
 
-    async def run(self, on_texts: OnTexts) -> None:
-        """Hand what comes to `on_texts` until the socket ends, by whichever side."""
+    async def run(self, on_texts: OnTexts, on_ended: Callable[[], None]) -> None:
+        """Hand what comes to `on_texts` until the socket ends, by whichever side, and then call `on_ended`.
+        Where nothing is to be waited for, this returns before."""
         ...
 
     async def refuse(self, code: int) -> None:
@@ -49,13 +51,9 @@ class PhoneSocket(SocketLeg):
     def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
         self.give_reads_to(Splice(line, model, overhear).take if isinstance(model, SocketLeg) else None)
 
-    async def run(self, on_texts: OnTexts) -> None:
+    async def run(self, on_texts: OnTexts, on_ended: Callable[[], None]) -> None:
+        self.when_lost(on_ended)
         self.attach(on_texts)
-        try:
-            await self.wait_closed()
-        except asyncio.CancelledError:
-            self.abort()
-            raise
 
     async def refuse(self, code: int) -> None:
         self.close(code)
@@ -118,7 +116,7 @@ class AsgiPhoneLeg:
                 return text
             self.malformed += 1
 
-    async def run(self, on_texts: OnTexts) -> None:
+    async def run(self, on_texts: OnTexts, on_ended: Callable[[], None]) -> None:
         self._writer = writer = asyncio.create_task(self._write(), name="phone_leg_writer")
         reader = asyncio.create_task(self._read(on_texts), name="phone_leg_reader")
         self._beat()
@@ -134,6 +132,7 @@ class AsgiPhoneLeg:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             self._backlog.clear()
+            on_ended()
 
     async def refuse(self, code: int) -> None:
         self._ended = True

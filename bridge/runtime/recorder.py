@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -50,6 +52,17 @@ class Recording:
         """All of it, or as much as there will be."""
 
 
+class Overheard(NamedTuple):
+    leg: StreamLeg
+    on_texts: OnTexts
+    over: Callable[[], None]
+    """To be called when the media stream has ended."""
+
+
+def _nothing() -> None:
+    """There is no tape to end."""
+
+
 class Recorder:
     """One for each process."""
 
@@ -85,14 +98,12 @@ class Recorder:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._task = self._thread = None
 
-    @contextlib.contextmanager
-    def record(self, live: LiveCall, leg: StreamLeg) -> Generator[tuple[StreamLeg, OnTexts]]:
-        """While a media stream lasts: the leg and the callback that it is to have, overheard if it is
+    def record(self, live: LiveCall, leg: StreamLeg) -> Overheard:
+        """A media stream is here; what is to be used in place of the leg and its callback, overheard if it is
         recorded."""
         part = live.recorded_part
         if part is None or self._files is None or self._stuck:
-            yield leg, live.phone_texts
-            return
+            return Overheard(leg, live.phone_texts, _nothing)
         tape = Tape(live.call_id, part, dt.datetime.now(dt.UTC))
         recording = Recording(tape, live.answered_at or tape.started_at)
         self._recordings.setdefault(live, []).append(recording)
@@ -100,10 +111,8 @@ class Recorder:
         self._start()
         self._journal(RecordingEntry(live.call_id, part, tape.started_at, self._machine))
         self._tell(recording, "recording.started", {"part": part})
-        try:
-            yield TapedLeg(leg, tape), tape.listening(live.phone_texts)
-        finally:
-            self._end([recording])
+        over = partial(self._end, [recording])
+        return Overheard(TapedLeg(leg, tape), tape.listening(live.phone_texts), over)
 
     async def finish(self, live: LiveCall, *, timeout_s: float = 2.0) -> None:
         """The call is over: what is left of it is written now, and the operator is told."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Callable
 from typing import cast
 
@@ -14,6 +13,7 @@ from websockets.speedups import apply_mask
 from bridge.runtime.backlog import Backlog
 from bridge.runtime.heartbeat import Heartbeat
 from bridge.runtime.legs import OnTexts
+from bridge.runtime.moment import Moment
 from bridge.wire.websocket import Binary, Closed, Ping, Pong, Receiver, Sender, Violation, mask_keys
 
 OnClosed = Callable[[int, str], None]
@@ -54,16 +54,17 @@ class SocketLeg(asyncio.Protocol):
         self.paused = False
         """The peer does not read as fast as it is written to; what is sent waits."""
         self.closing = False
-        self.on_lost: Callable[[Exception | None], None] | None = None
-        """For who had the transport before."""
         self._client = client
         self._receiver = Receiver(masked=not client, mask=apply_mask, max_message_bytes=max_message_bytes)
         self._sender = Sender(apply_mask, MASK_KEYS if client else None)
         self._out: list[bytes] = []
-        self._backlog = Backlog(audio_prefix, max_audio_bytes)
-        self._early: deque[str] = deque()
-        self._arrived = asyncio.Event()
-        self._lost = asyncio.Event()
+        self._audio_prefix, self._max_audio_bytes = audio_prefix, max_audio_bytes
+        self._backlog: Backlog | None = None
+        """Hardly any socket ever needs one."""
+        self._early: list[str] = []
+        self._arrived = Moment()
+        self._lost = Moment()
+        self._when_lost: list[Callable[[], object]] = []
         self._transport: asyncio.Transport
         self._on_texts: OnTexts | None = None
         self._on_closed: OnClosed | None = None
@@ -80,8 +81,7 @@ class SocketLeg(asyncio.Protocol):
 
     def attach(self, on_texts: OnTexts, on_closed: OnClosed | None = None) -> None:
         """From now on. What came before comes first, an end included."""
-        early = list(self._early)
-        self._early.clear()
+        early, self._early = self._early, []
         if self._left:
             return
         self._on_texts, self._on_closed = on_texts, on_closed
@@ -103,16 +103,28 @@ class SocketLeg(asyncio.Protocol):
                 return None
             self._arrived.clear()
             await self._arrived.wait()
-        return self._early.popleft()
+        return self._early.pop(0)
 
     async def wait_closed(self) -> None:
         await self._lost.wait()
+
+    def when_lost(self, done: Callable[[], object]) -> None:
+        """Call it once the socket is gone, whoever ended it."""
+        if self._lost.is_set():
+            done()
+        else:
+            self._when_lost.append(done)
+
+    @property
+    def attached(self) -> bool:
+        """Somebody has it, or it is on its way out."""
+        return self._on_texts is not None or self.closing
 
     # What a call does
 
     @property
     def dropped(self) -> int:
-        return self._backlog.dropped
+        return 0 if self._backlog is None else self._backlog.dropped
 
     def send(self, text: str) -> None:
         if self.closing:
@@ -120,6 +132,8 @@ class SocketLeg(asyncio.Protocol):
         if not self.paused:
             self._out.append(self._sender.text(text))
             return
+        if self._backlog is None:
+            self._backlog = Backlog(self._audio_prefix, self._max_audio_bytes)
         self._backlog.add(text)
         if self._backlog.hopeless:
             self.abort()
@@ -186,13 +200,14 @@ class SocketLeg(asyncio.Protocol):
             self._cut_timer.cancel()
             self._cut_timer = None
         self._out.clear()
-        self._backlog.clear()
+        if self._backlog is not None:
+            self._backlog.clear()
         self._lost.set()
         self._arrived.set()
         self._tell_closed()
-        on_lost, self.on_lost = self.on_lost, None
-        if on_lost is not None:
-            on_lost(exc)
+        when_lost, self._when_lost = self._when_lost, []
+        for done in when_lost:
+            done()
 
     def _keep(self, texts: list[str]) -> None:
         self._early.extend(texts)

@@ -68,12 +68,14 @@ async def media(
         live_calls.counters.streams_refused += 1
         await leg.refuse(POLICY_VIOLATION)
         return
-    with live_calls.recorder.record(live, leg) as (phone, on_texts):
-        live.stream_started(phone, start.stream_sid)
-        try:
-            await leg.run(on_texts)
-        finally:
-            live.phone_ended(phone)
+    phone, on_texts, recorded = live_calls.recorder.record(live, leg)
+
+    def ended() -> None:
+        live.phone_ended(phone)
+        recorded()
+
+    live.stream_started(phone, start.stream_sid)
+    await leg.run(on_texts, ended)
 
 
 async def read_start(leg: PhoneLeg) -> twilio.StartData | None:

@@ -6,7 +6,9 @@ On any other server the call runs over ASGI, with the same messages.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from litestar.connection import WebSocket
@@ -17,6 +19,7 @@ from bridge.runtime.counters import Counters
 from bridge.runtime.phone_leg import AsgiPhoneLeg, PhoneLeg, PhoneSocket
 from bridge.runtime.socket_leg import SocketLeg
 
+SERVICE_RESTART = 1012
 TAKE_OVER = "callbridge.take_over"
 """In an ASGI scope's `extensions`: hands an accepted WebSocket's transport over. False: it does not."""
 
@@ -28,6 +31,24 @@ class HttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         # The parser holds the protocol, which holds the parser; both are done.
         del self.parser
+
+
+class TakenOver:
+    """What uvicorn has of a socket that is the leg's now: its place among the connections, which are closed
+    when the server stops, and what it closes where the application has returned."""
+
+    __slots__ = ("_leg",)
+
+    def __init__(self, leg: SocketLeg) -> None:
+        self._leg = leg
+
+    def shutdown(self) -> None:
+        self._leg.close(SERVICE_RESTART)
+
+    def close(self) -> None:
+        """Nobody would ever close a socket that the application has not handed on."""
+        if not self._leg.attached:
+            self._leg.abort()
 
 
 class MediaProtocol(WebSocketsSansIOProtocol):
@@ -45,6 +66,9 @@ class MediaProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._close_parser()
+
+    def _close_parser(self) -> None:
         # As above, of websockets.
         self.conn.parser.close()
 
@@ -57,15 +81,22 @@ class MediaProtocol(WebSocketsSansIOProtocol):
             del extensions[TAKE_OVER]
 
     def take_over(self, leg: SocketLeg) -> bool:
-        """From now on the socket is the leg's. uvicorn still counts the connection, and learns of its end."""
+        """From now on the socket is the leg's. uvicorn still counts the connection, and learns of its end; of
+        its own objects for it, 20 KB with the application's, nothing is left once the route has returned."""
         accepted = self.handshake_complete and not self.close_sent and not self.disconnected
         # The first read was the request. A peer that has said more is in the hands of uvicorn's parser.
         if not accepted or self._reads > 1 or self.transport.is_closing():
             return False
         self.stop_keepalive()
-        leg.on_lost = self.connection_lost
+        self._close_parser()
+        connections = cast(set[object], self.connections)
+        taken = TakenOver(leg)
+        connections.remove(self)
+        connections.add(taken)
+        leg.when_lost(partial(connections.discard, taken))
         self.transport.set_protocol(leg)
         leg.connection_made(self.transport)
+        self.transport = cast(asyncio.Transport, taken)
         return True
 
 

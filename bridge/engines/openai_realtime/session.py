@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
@@ -61,7 +60,7 @@ class RealtimeSession:
         self._mcp = McpCalls()
         self._seeded: set[str] = set()
         """Items of ours that say what was said before."""
-        self._recalled: deque[str] = deque()
+        self._recalled: list[str] = []
         """By the ids of earlier sessions: caller audio that is being committed again."""
         self.unknown_events = 0
 
@@ -229,7 +228,7 @@ class RealtimeSession:
 
     def _committed(self, event: events.Committed) -> Outcome:
         if self._recalled:
-            return [ItemReplaced(self._recalled.popleft(), event.item_id)], []
+            return [ItemReplaced(self._recalled.pop(0), event.item_id)], []
         placed = ItemAdded(event.item_id, event.previous_item_id, "caller")
         if self._agent.turn_detection.create_response and (
             self._responses.active is None or self._responses.active in self._cut_responses

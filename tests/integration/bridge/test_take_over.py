@@ -37,7 +37,7 @@ class Echo:
             await socket.accept()
             leg = phone_leg(socket, self.counters)
             self.taken.append(isinstance(leg, PhoneSocket))
-            await leg.run(self._saying_it_back(leg))
+            await leg.run(self._saying_it_back(leg), lambda: None)
 
         return media
 
@@ -87,6 +87,26 @@ async def test_uvicorn_hands_the_socket_over_and_learns_of_its_end() -> None:
     assert not served.server.server_state.connections
     assert echo.taken == [True]
     assert echo.counters.streams_over_asgi == 0
+
+
+async def test_while_the_socket_lasts_nothing_of_uvicorn_or_the_route_does() -> None:
+    echo = Echo()
+    async with Served(echo.app) as served, connect(served.url, proxy=None, compression=None) as socket:
+        await socket.send("a")
+        assert await socket.recv() == "a"
+        assert not served.server.server_state.tasks
+        assert not [one for one in served.server.server_state.connections if isinstance(one, MediaProtocol)]
+
+
+async def test_a_socket_that_the_route_has_handed_on_to_nobody_is_closed() -> None:
+    @websocket("/media")
+    async def media(socket: WebSocket[Any, Any, Any]) -> None:
+        await socket.accept()
+        phone_leg(socket, Counters())
+
+    app = Litestar([media], logging_config=None, openapi_config=None)
+    async with Served(app) as served, connect(served.url, proxy=None, compression=None) as socket:
+        await socket.wait_closed()
 
 
 async def test_a_stopping_server_closes_what_was_taken_over_with_1012() -> None:

@@ -146,6 +146,33 @@ def test_what_the_caller_was_saying_is_heard_again_and_stands_in_the_transcript_
     assert story.lines() == [("caller", "My name is Ada.")]
 
 
+def test_what_was_silence_before_the_caller_began_to_speak_is_not_heard_again():
+    """But half a second of it: the model names the beginning of speech late rather than early."""
+    story = Story().live()
+    story.caller_audio(2000)
+    story.model("input_audio_buffer.speech_started", item_id="item_u", audio_start_ms=1800)
+    story.caller_audio(400)
+    lost(story)
+    story.said.clear()
+    session_back(story)
+    assert len(story.sent("input_audio_buffer.append")) == (2400 - 1800 + 500) // 20
+
+
+def test_what_was_said_before_and_is_not_understood_yet_is_heard_again_with_the_next_words():
+    story = Story().live()
+    story.caller_audio(200)
+    story.model("input_audio_buffer.speech_started", item_id="item_u", audio_start_ms=200)
+    story.caller_audio(800)
+    story.model("input_audio_buffer.speech_stopped", item_id="item_u", audio_end_ms=1000)
+    story.caller_audio(1000)
+    story.model("input_audio_buffer.speech_started", item_id="item_v", audio_start_ms=1900)
+    story.caller_audio(200)
+    lost(story)
+    story.said.clear()
+    session_back(story)
+    assert len(story.sent("input_audio_buffer.append")) == 2200 // 20
+
+
 def test_what_was_answered_before_it_came_back_as_text_is_written_down_all_the_same():
     """The next session hears it as a finished item, with turn detection off: nobody answers it twice."""
     story = Story().live()

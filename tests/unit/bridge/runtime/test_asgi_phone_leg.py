@@ -31,5 +31,5 @@ async def test_a_phone_of_which_nothing_is_heard_is_given_up_as_silent() -> None
     leg.send("unread")
     leg.flush()
     async with asyncio.timeout(10):
-        await leg.run(heard.extend)
-    assert (heard, leg.silent) == (["one", "two"], True)
+        await leg.run(heard.extend, lambda: heard.append("ended"))
+    assert (heard, leg.silent) == (["one", "two", "ended"], True)

@@ -90,13 +90,14 @@ class Room:
 
         @contextlib.contextmanager
         def stream():
-            with self.recorder.record(live, SilentLeg()) as (leg, on_texts):
-                for item in line.tape:
-                    if isinstance(item, str):
-                        leg.send(item)
-                    else:
-                        on_texts(list(item))
-                yield
+            leg, on_texts, over = self.recorder.record(live, SilentLeg())
+            for item in line.tape:
+                if isinstance(item, str):
+                    leg.send(item)
+                else:
+                    on_texts(list(item))
+            yield
+            over()
 
         return stream()
 
@@ -151,8 +152,9 @@ async def test_each_stream_of_a_call_is_a_part_of_one_recording(room: Room, file
 
 async def test_a_call_whose_agent_does_not_record_leaves_no_file(room: Room, files: RecordingFiles):
     live, leg = live_call(part=None), SilentLeg()
-    with room.recorder.record(live, leg) as (given, on_texts):
-        assert (given, on_texts) == (leg, live.phone_texts)
+    given, on_texts, over = room.recorder.record(live, leg)
+    assert (given, on_texts) == (leg, live.phone_texts)
+    over()
     await room.recorder.finish(live)
     assert (room.told, files.size("call_1", 1)) == ([], None)
 
@@ -160,14 +162,15 @@ async def test_a_call_whose_agent_does_not_record_leaves_no_file(room: Room, fil
 async def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path):
     room, live = Room(FullDisk(tmp_path)), live_call()
     leg = SilentLeg()
-    with room.recorder.record(live, leg) as (given, on_texts):
-        on_texts(["text"])
-        for item in talk().tape:
-            if not isinstance(item, str):
-                on_texts(list(item))
-        await room.failed.wait()
-        given.send("after it")
-        on_texts(["more"])
+    given, on_texts, over = room.recorder.record(live, leg)
+    on_texts(["text"])
+    for item in talk().tape:
+        if not isinstance(item, str):
+            on_texts(list(item))
+    await room.failed.wait()
+    given.send("after it")
+    on_texts(["more"])
+    over()
     await room.recorder.finish(live)
     assert leg.sent == ["after it"]
     assert room.events == ["recording.started", "recording.failed"]
@@ -184,16 +187,16 @@ from tests.unit.bridge.runtime.test_recorder import Room, SilentLeg, live_call
 
 async def main():
     room, line = Room(RecordingFiles(Path(sys.argv[1]))), LineOfACall(delay=0)
-    with room.recorder.record(live_call(), SilentLeg()) as (_, on_texts):
-        said = 0
-        while True:
-            line.step()
-            for item in line.tape:
-                on_texts(list(item))
-            line.tape.clear()
-            said += 1
-            print(said, flush=True)
-            await asyncio.sleep(0.02)
+    _, on_texts, _ = room.recorder.record(live_call(), SilentLeg())
+    said = 0
+    while True:
+        line.step()
+        for item in line.tape:
+            on_texts(list(item))
+        line.tape.clear()
+        said += 1
+        print(said, flush=True)
+        await asyncio.sleep(0.02)
 
 asyncio.run(main())
 """

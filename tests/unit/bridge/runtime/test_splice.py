@@ -55,7 +55,7 @@ def framed(*texts: str) -> bytes:
 
 
 def state(line: CallerLine) -> tuple[list[bytes], int, int]:
-    return list(line.recent), line.sent_ms, line.stream_ms
+    return line.recent.frames(), line.sent_ms, line.stream_ms
 
 
 @given(st.lists(st.tuples(st.binary(min_size=160, max_size=160), st.integers(0, 10**9)), max_size=5))
