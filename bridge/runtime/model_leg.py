@@ -23,6 +23,8 @@ from bridge.runtime.socket_leg import BEAT_SECONDS, OnClosed, SocketLeg
 
 OPEN_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+TLS_BUFFER_BYTES = 16 * 1024
+"""Each way: one record, the least that aiofastnet takes. Of its own 512 KB a call keeps 40 that it never uses."""
 MAX_HEAD_BYTES = 64 * 1024
 MAX_AUDIO_BYTES = 256 * 1024
 """Waiting for a model that does not read, some 20 s: later it could not be answered in time anyway."""
@@ -180,7 +182,13 @@ async def _open_socket(uri: WebSocketURI, authorization: str, context: ssl.SSLCo
         if uri.secure:
             # Its TLS takes less time and memory than uvloop's; without TLS there is nothing to win.
             transport, _ = await aiofastnet.create_connection(
-                loop, lambda: handshake, uri.host, uri.port, ssl=context or True
+                loop,
+                lambda: handshake,
+                uri.host,
+                uri.port,
+                ssl=context or True,
+                ssl_incoming_bio_size=TLS_BUFFER_BYTES,
+                ssl_outgoing_bio_size=TLS_BUFFER_BYTES,
             )
         else:
             transport, _ = await loop.create_connection(lambda: handshake, uri.host, uri.port)
