@@ -39,4 +39,4 @@ class LockedCall(Struct, frozen=True):
 async def lock(session: AsyncSession, call_ids: Collection[str]) -> dict[str, LockedCall]:
     """Those that there are, locked in the order of their ids."""
     rows = await session.execute(_LOCK, {"ids": sorted(call_ids)})
-    return {row.id: LockedCall(row.attach_number, row.holder, row.erased) for row in rows}
+    return {id_: LockedCall(attach_number, holder, erased) for id_, attach_number, holder, erased in rows}

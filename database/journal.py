@@ -7,9 +7,9 @@ attached to by another one since is refused (`database/fence.py`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -116,6 +116,9 @@ Entry = (
 )
 
 
+Kind = TypeVar("Kind", bound=Entry)
+
+
 class Batch(Struct, frozen=True):
     """Entries that are written in one transaction, once."""
 
@@ -192,24 +195,37 @@ async def _write(
     """The calls' rows are locked first, in the order of their ids: whoever holds a call's lock draws event
     ids and commits before the next one does, so a reader who has seen an id has seen all below it. As many
     statements for a thousand entries as for one: this runs on the core that carries the audio."""
-    await tables.add_calls(session, _rows([entry for entry in entries if isinstance(entry, CallEntry)]))
+    await tables.add_calls(session, _rows(_Kinds(entries).of(CallEntry)))
     calls = await lock(session, {entry.call_id for entry in entries})
     known = [entry for entry in entries if entry.call_id in calls]
     lost = [entry for entry in known if calls[entry.call_id].superseded(entry.attach_number, holder)]
-    mine = [entry for entry in known if not lost or entry not in lost]
-    words = [entry for entry in (known if late else mine) if not calls[entry.call_id].erased]
-    await tables.attach(session, _rows([entry for entry in mine if isinstance(entry, AttachEntry)]))
-    await tables.insert_events(session, _rows([entry for entry in words if isinstance(entry, EventEntry)]))
-    lines = [entry for entry in words if isinstance(entry, LineEntry)]
-    await tables.replace_lines(session, _rows([line for line in lines if not lost or line not in lost]))
-    await tables.add_lines(session, _rows([line for line in lines if lost and line in lost]))
-    await tables.set_totals(session, [_totals(entry) for entry in mine if isinstance(entry, TotalsEntry)])
-    await tables.streams_work(session, [entry.call_id for entry in mine if isinstance(entry, StreamWorks)])
-    reasons = [entry for entry in mine if isinstance(entry, ReasonEntry)]
-    reasons = [why for why in reasons if calls[why.call_id].ended_by(why.attach_number, holder)]
+    passed = {id(entry) for entry in lost}
+    mine = [entry for entry in known if id(entry) not in passed] if lost else known
+    words = _Kinds(entry for entry in (known if late else mine) if not calls[entry.call_id].erased)
+    facts = _Kinds(mine)
+    await tables.attach(session, _rows(facts.of(AttachEntry)))
+    await tables.insert_events(session, words.of(EventEntry))
+    lines = words.of(LineEntry)
+    await tables.replace_lines(session, [line for line in lines if id(line) not in passed])
+    await tables.add_lines(session, [line for line in lines if id(line) in passed])
+    await tables.set_totals(session, [_totals(entry) for entry in facts.of(TotalsEntry)])
+    await tables.streams_work(session, [entry.call_id for entry in facts.of(StreamWorks)])
+    reasons = [why for why in facts.of(ReasonEntry) if calls[why.call_id].ended_by(why.attach_number, holder)]
     await tables.set_reasons(session, _rows(reasons))
-    await write_parts(session, _rows([entry for entry in known if isinstance(entry, RecordingEntry)]))
+    await write_parts(session, _rows(_Kinds(known).of(RecordingEntry)))
     return {entry.call_id: calls[entry.call_id].attach_number for entry in lost}
+
+
+class _Kinds:
+    """Entries by what they are, looked at once: hundreds come at a time."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._of: dict[type, list[Any]] = {}
+        for entry in entries:
+            self._of.setdefault(type(entry), []).append(entry)
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        return self._of.get(kind, [])
 
 
 def _rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:

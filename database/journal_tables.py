@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -104,29 +105,45 @@ async def mark(session: AsyncSession, journal: str, number: int) -> bool:
     return await session.scalar(_MARK, {"id": journal, "number": number}) is not None
 
 
-async def insert_events(session: AsyncSession, rows: Rows) -> None:
-    if not rows:
+class OfCall(Protocol):
+    """A row that msgspec can encode."""
+
+    @property
+    def call_id(self) -> str: ...
+
+
+class Line(OfCall, Protocol):
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def tool(self) -> object: ...
+
+
+async def insert_events(session: AsyncSession, events: Sequence[OfCall]) -> None:
+    if not events:
         return
-    written = await session.scalars(_EVENTS, {"rows": as_json(rows)})
+    written = await session.scalars(_EVENTS, {"rows": as_json(events)})
     await send_to_webhooks(session, written.all())
-    payloads = joined(dict.fromkeys(row["call_id"] for row in rows))
+    payloads = joined(dict.fromkeys(event.call_id for event in events))
     await session.execute(_ANNOUNCE, {"channel": CALL_EVENTS, "ids": payloads})
 
 
-async def replace_lines(session: AsyncSession, rows: Rows) -> None:
+async def replace_lines(session: AsyncSession, lines: Sequence[Line]) -> None:
     """The newest of a line counts; an empty one removes it."""
-    newest = list({(row["call_id"], row["item_id"]): row for row in rows}.values())
+    newest = list({(line.call_id, line.item_id): line for line in lines}.values())
     if newest:
         await session.execute(_LINES, {"rows": as_json(newest)})
-    gone = [row for row in newest if not row["text"] and row["tool"] is None]
+    gone = [line for line in newest if not line.text and line.tool is None]
     if gone:
         await session.execute(_LINES_GONE, {"rows": as_json(gone)})
 
 
-async def add_lines(session: AsyncSession, rows: Rows) -> None:
+async def add_lines(session: AsyncSession, lines: Sequence[Line]) -> None:
     """Those that are there already stay as they are."""
-    newest = {(row["call_id"], row["item_id"]): row for row in rows}.values()
-    if wanted := [row for row in newest if row["text"] or row["tool"] is not None]:
+    newest = {(line.call_id, line.item_id): line for line in lines}.values()
+    if wanted := [line for line in newest if line.text or line.tool is not None]:
         await session.execute(_NEW_LINES, {"rows": as_json(wanted)})
 
 
@@ -152,14 +169,22 @@ async def add_calls(session: AsyncSession, rows: Rows) -> None:
                 _event(row, "call.created", row["created_at"], {"direction": "inbound"}),
                 _event(row, "call.answered", row["answered_at"], {}),
             )
-            if row["call_id"] in (made if event["type"] == "call.created" else answered)
+            if row["call_id"] in (made if event.type == "call.created" else answered)
         ],
     )
 
 
-def _event(row: dict[str, Any], type_: str, at: dt.datetime, data: dict[str, Any]) -> dict[str, Any]:
+class _Event(Struct):
+    call_id: str
+    at: dt.datetime
+    offset_ms: int
+    type: str
+    data: dict[str, Any]
+
+
+def _event(row: dict[str, Any], type_: str, at: dt.datetime, data: dict[str, Any]) -> _Event:
     offset_ms = round((at - row["answered_at"]).total_seconds() * 1000)
-    return {"call_id": row["call_id"], "at": at, "offset_ms": offset_ms, "type": type_, "data": data}
+    return _Event(row["call_id"], at, offset_ms, type_, data)
 
 
 async def attach(session: AsyncSession, rows: Rows) -> None:
@@ -179,9 +204,9 @@ async def streams_work(session: AsyncSession, call_ids: Sequence[str]) -> None:
         await session.execute(_STREAMS_WORK, {"ids": list(call_ids)})
 
 
-def as_json(rows: Rows) -> str:
+def as_json(rows: Sequence[object]) -> str:
     encoded = msgspec.json.encode(rows).decode()
-    return msgspec.json.encode(storable(rows)).decode() if _NUL in encoded else encoded
+    return msgspec.json.encode(storable(msgspec.to_builtins(rows))).decode() if _NUL in encoded else encoded
 
 
 _NUL = "\\u0000"

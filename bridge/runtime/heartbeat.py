@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-GROUPS = 10
+GROUPS = 20
 """They take turns, so that no beat is for all at once."""
 
 

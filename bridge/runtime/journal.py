@@ -200,7 +200,10 @@ class Journal:
                     await self._hurried.wait()
             self._filled.clear()
             self._hurried.clear()
-            while (batch := self._take()) is not None:
+            more = True
+            while more and (batch := self._take()) is not None:
+                # What comes while this one is written waits for others again, as this one has.
+                more = bool(self._queue)
                 self._batch = batch
                 await self._pass_on(batch)
                 self._batch = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 
+import pytest
 from sqlalchemy import select
 
 from bridge.runtime.journal import Journal
 from database import calls
-from database.journal import EventEntry, LineEntry, TotalsEntry
+from database.journal import Batch, EventEntry, LineEntry, TotalsEntry, Written
 from database.models import Call, CallEvent, PhoneNumber, TranscriptLine
 from database.session import Database
 
@@ -99,3 +101,30 @@ async def test_while_postgres_is_away_the_oldest_go_first() -> None:
     await journal.stop(0.1)
     assert journal.dropped == 25, "what could not be written is counted"
     await database.close()
+
+
+async def test_what_comes_while_a_batch_is_written_waits_for_what_comes_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    writing, go_on, written = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def write(_: Database, batch: Batch, *, late: bool) -> Written:
+        sizes.append(len(batch.entries))
+        writing.set()
+        await go_on.wait()
+        written.set()
+        return Written({})
+
+    monkeypatch.setattr("bridge.runtime.journal.write_batch", write)
+    journal = Journal(database)
+    journal.start()
+    journal.add(event("call_1", 1))
+    await writing.wait()
+    journal.add(event("call_1", 2))
+    go_on.set()
+    await written.wait()
+    journal.add(event("call_1", 3))
+    assert await journal.flush(5)
+    await journal.stop(1)
+    assert sizes == [1, 2]
