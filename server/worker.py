@@ -24,8 +24,8 @@ KEEP_ALIVE_S = 75
 """Longer than a proxy keeps an idle connection, or it writes into one that we are closing."""
 GRACE_S = 5
 GC_THRESHOLDS = 5_000, 500, 1000
-"""Python's own are 700, 10 and 10. With these a collection of what is new takes 1 ms (of 50 000 objects it
-took 10), and a full one comes by itself never."""
+"""Python's own are 700, 10 and 10. With these what is new is searched a little at a time, or every call would
+stop for milliseconds, and all that there is never by itself."""
 TICKS_BETWEEN_COLLECTIONS = 600
 """uvicorn's, of 0.1 s: what little there is to collect waits for a minute without a call."""
 

@@ -24,7 +24,7 @@ from bridge.runtime.socket_leg import BEAT_SECONDS, OnClosed, SocketLeg
 OPEN_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 TLS_BUFFER_BYTES = 16 * 1024
-"""Each way: a record, the least that aiofastnet takes. Of its own 512 KB a call comes to touch 40 more."""
+"""Each way: a record, the least that aiofastnet takes. What a call once touches of more stays in memory."""
 MAX_HEAD_BYTES = 64 * 1024
 MAX_AUDIO_BYTES = 256 * 1024
 """Waiting for a model that does not read, some 20 s: later it could not be answered in time anyway."""

@@ -82,7 +82,7 @@ class MediaProtocol(WebSocketsSansIOProtocol):
 
     def take_over(self, leg: SocketLeg) -> bool:
         """From now on the socket is the leg's. uvicorn still counts the connection, and learns of its end; of
-        its own objects for it, 20 KB with the application's, nothing is left once the route has returned."""
+        its own objects for it, and the application's, nothing is left once the route has returned."""
         accepted = self.handshake_complete and not self.close_sent and not self.disconnected
         # The first read was the request. A peer that has said more is in the hands of uvicorn's parser.
         if not accepted or self._reads > 1 or self.transport.is_closing():
