@@ -52,8 +52,8 @@ class PhoneSocket(SocketLeg):
         self.give_reads_to(Splice(line, model, overhear).take if isinstance(model, SocketLeg) else None)
 
     async def run(self, on_texts: OnTexts, on_ended: Callable[[], None]) -> None:
-        self.when_lost(on_ended)
         self.attach(on_texts)
+        self.when_lost(on_ended)
 
     async def refuse(self, code: int) -> None:
         self.close(code)
