@@ -72,7 +72,7 @@ class Scenario:
             await self._add(wanted - len(self._up) - (0 if spec.step else spec.control_calls), spec.warm_s)
             for _ in range(spec.windows):
                 windows.append(await self._window(self._live))
-                # Summing up a window takes this process 30 ms, which would be the next one's worst latency.
+                # Summing up stops this process for a while, which would be the next window's worst latency.
                 await asyncio.sleep(SETTLE_S)
             if not spec.step or windows[-1].up.p99 > spec.limit_ms * 1000 or wanted >= spec.calls:
                 return windows

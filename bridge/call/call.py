@@ -369,5 +369,3 @@ class Call:
         course = self._course
         up = not course.ended and course.gone is None
         self._tools.returned(event, listens=up and self._model.ready, goes_on=up and course.closing is None)
-
-    # Time

@@ -59,8 +59,6 @@ class CallLimits(Struct, frozen=True):
     """For words that must be heard to their end to be begun; then callers may interrupt again."""
     message: float = 180.0
     """For a message to be left in all."""
-    heard_saved: float = 1.0
-    """Between two notes of how much was heard of what the agent is saying."""
 
 
 LIMITS = CallLimits()

@@ -6,7 +6,7 @@ import asyncio
 
 
 class Moment:
-    """As `asyncio.Event`, which takes 800 bytes whether anybody waits or not: a call has half a dozen."""
+    """As `asyncio.Event`, which has a deque whether anybody waits or not: a call has half a dozen."""
 
     __slots__ = ("_event", "_here")
 

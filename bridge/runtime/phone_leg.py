@@ -117,6 +117,12 @@ class AsgiPhoneLeg:
             self.malformed += 1
 
     async def run(self, on_texts: OnTexts, on_ended: Callable[[], None]) -> None:
+        try:
+            await self._run(on_texts)
+        finally:
+            on_ended()
+
+    async def _run(self, on_texts: OnTexts) -> None:
         self._writer = writer = asyncio.create_task(self._write(), name="phone_leg_writer")
         reader = asyncio.create_task(self._read(on_texts), name="phone_leg_reader")
         self._beat()
@@ -132,7 +138,6 @@ class AsgiPhoneLeg:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             self._backlog.clear()
-            on_ended()
 
     async def refuse(self, code: int) -> None:
         self._ended = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
 from litestar.connection import WebSocket
 
 from bridge.runtime.phone_leg import AsgiPhoneLeg
@@ -33,3 +34,15 @@ async def test_a_phone_of_which_nothing_is_heard_is_given_up_as_silent() -> None
     async with asyncio.timeout(10):
         await leg.run(heard.extend, lambda: heard.append("ended"))
     assert (heard, leg.silent) == (["one", "two", "ended"], True)
+
+
+async def test_a_leg_whose_call_breaks_is_told_to_have_ended() -> None:
+    leg = AsgiPhoneLeg(cast("WebSocket[Any, Any, Any]", HalfOpen("one")))
+    told: list[str] = []
+
+    def breaks(_: list[str]) -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await leg.run(breaks, lambda: told.append("ended"))
+    assert told == ["ended"]
