@@ -196,24 +196,35 @@ async def _write(
     ids and commits before the next one does, so a reader who has seen an id has seen all below it. As many
     statements for a thousand entries as for one: this runs on the core that carries the audio."""
     await tables.add_calls(session, _rows(_Kinds(entries).of(CallEntry)))
-    calls = await lock(session, {entry.call_id for entry in entries})
-    known = [entry for entry in entries if entry.call_id in calls]
-    lost = [entry for entry in known if calls[entry.call_id].superseded(entry.attach_number, holder)]
-    passed = {id(entry) for entry in lost}
-    mine = [entry for entry in known if id(entry) not in passed] if lost else known
-    words = _Kinds(entry for entry in (known if late else mine) if not calls[entry.call_id].erased)
-    facts = _Kinds(mine)
-    await tables.attach(session, _rows(facts.of(AttachEntry)))
-    await tables.insert_events(session, words.of(EventEntry))
+    fence = await lock(session, {entry.call_id for entry in entries}, holder)
+    superseded: dict[str, int] = {}
+    passed: set[int] = set()
+    """Entries that come from a process that has lost the call."""
+    known = mine = words = entries
+    if fence.special:
+        known = [entry for entry in entries if fence.is_there(entry.call_id)]
+        for entry in known:
+            attach_number = fence.superseded(entry.call_id, entry.attach_number)
+            if attach_number is not None:
+                superseded[entry.call_id] = attach_number
+                passed.add(id(entry))
+        mine = [entry for entry in known if id(entry) not in passed]
+        words = [entry for entry in (known if late else mine) if not fence.erased(entry.call_id)]
+    facts, words = _Kinds(mine), _Kinds(words)
     lines = words.of(LineEntry)
-    await tables.replace_lines(session, [line for line in lines if id(line) not in passed])
+    await tables.attach(session, _rows(facts.of(AttachEntry)))
+    await tables.tell(
+        session,
+        words.of(EventEntry),
+        [line for line in lines if id(line) not in passed],
+        [_totals(entry) for entry in facts.of(TotalsEntry)],
+    )
     await tables.add_lines(session, [line for line in lines if id(line) in passed])
-    await tables.set_totals(session, [_totals(entry) for entry in facts.of(TotalsEntry)])
     await tables.streams_work(session, [entry.call_id for entry in facts.of(StreamWorks)])
-    reasons = [why for why in facts.of(ReasonEntry) if calls[why.call_id].ended_by(why.attach_number, holder)]
+    reasons = [why for why in facts.of(ReasonEntry) if fence.may_end(why.call_id, why.attach_number)]
     await tables.set_reasons(session, _rows(reasons))
     await write_parts(session, _rows(_Kinds(known).of(RecordingEntry)))
-    return {entry.call_id: calls[entry.call_id].attach_number for entry in lost}
+    return superseded
 
 
 class _Kinds:
@@ -232,12 +243,6 @@ def _rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return [msgspec.structs.asdict(entry) for entry in entries]
 
 
-def _totals(entry: TotalsEntry) -> dict[str, Any]:
+def _totals(entry: TotalsEntry) -> tables.Totals:
     cost = {"model": dollars(entry.cost)}
-    return {
-        "call_id": entry.call_id,
-        "usage": entry.usage,
-        "latency": entry.latency,
-        "cost": cost,
-        "answered_by": entry.answered_by,
-    }
+    return tables.Totals(entry.call_id, entry.usage, entry.latency, cost, entry.answered_by)

@@ -16,45 +16,49 @@ from database.outbox import send_to_webhooks
 
 Rows = Sequence[dict[str, Any]]
 
-_EVENTS = text("""
+_EVENTS = """
     insert into call_events (call_id, at, offset_ms, type, data)
     select call_id, at, offset_ms, type, data
-    from rows from (jsonb_to_recordset(cast(:rows as jsonb))
+    from rows from (jsonb_to_recordset(cast(:events as jsonb))
          as (call_id text, at timestamptz, offset_ms integer, type text, data jsonb))
          with ordinality as entry (call_id, at, offset_ms, type, data, place)
     order by place
     returning id
-""")
-_ANNOUNCE = text("select pg_notify(:channel, ids) from unnest(cast(:ids as text[])) as ids")
+"""
 _INSERT_LINES = """
     insert into transcript_lines
            (call_id, item_id, position, role, text, start_ms, end_ms, interrupted, partial, tool)
     select call_id, item_id, position, role, text, start_ms, end_ms, interrupted, partial, tool
-    from jsonb_to_recordset(cast(:rows as jsonb))
+    from jsonb_to_recordset(cast(:lines as jsonb))
          as line (call_id text, item_id text, position integer, role text, text text,
                   start_ms integer, end_ms integer, interrupted boolean, partial boolean, tool jsonb)
     on conflict (call_id, item_id) do
 """
-_LINES = text(
+_LINES = (
     _INSERT_LINES
     + """update
-       set position = excluded.position, role = excluded.role, text = excluded.text,
-           start_ms = excluded.start_ms, end_ms = excluded.end_ms, interrupted = excluded.interrupted,
-           partial = excluded.partial, tool = excluded.tool"""
+    set position = excluded.position, role = excluded.role, text = excluded.text,
+        start_ms = excluded.start_ms, end_ms = excluded.end_ms, interrupted = excluded.interrupted,
+        partial = excluded.partial, tool = excluded.tool"""
 )
-_NEW_LINES = text(_INSERT_LINES + "nothing")
-_LINES_GONE = text("""
-    delete from transcript_lines as kept
-    using jsonb_to_recordset(cast(:rows as jsonb)) as line (call_id text, item_id text)
-    where kept.call_id = line.call_id and kept.item_id = line.item_id
-""")
-_TOTALS = text("""
+_TOTALS = """
     update calls set usage = totals.usage, latency = totals.latency,
                      cost = coalesce(calls.cost, '{}') || totals.cost,
                      answered_by = coalesce(totals.answered_by, calls.answered_by)
-    from jsonb_to_recordset(cast(:rows as jsonb))
+    from jsonb_to_recordset(cast(:totals as jsonb))
          as totals (call_id text, usage jsonb, latency jsonb, cost jsonb, answered_by text)
     where calls.id = totals.call_id
+"""
+_SENT = """
+    select case when exists (select from webhooks) then array(select id from told order by id) end,
+           (select count(pg_notify(:channel, ids)) from unnest(cast(:announced as text[])) as ids)
+"""
+_TELL = text(f"with told as ({_EVENTS}), said as ({_LINES}), summed as ({_TOTALS}) {_SENT}")
+_NEW_LINES = text(_INSERT_LINES + "nothing")
+_LINES_GONE = text("""
+    delete from transcript_lines as kept
+    using jsonb_to_recordset(cast(:lines as jsonb)) as line (call_id text, item_id text)
+    where kept.call_id = line.call_id and kept.item_id = line.item_id
 """)
 _STREAMS_WORK = text("""
     update calls set attach_offers = 0, attach_offered_at = null
@@ -121,36 +125,48 @@ class Line(OfCall, Protocol):
     def tool(self) -> object: ...
 
 
-async def insert_events(session: AsyncSession, events: Sequence[OfCall]) -> None:
-    if not events:
+class Totals(Struct):
+    call_id: str
+    usage: dict[str, int]
+    latency: dict[str, Any]
+    cost: dict[str, Any]
+    answered_by: str | None
+
+
+async def tell(
+    session: AsyncSession,
+    events: Sequence[OfCall] = (),
+    lines: Sequence[Line] = (),
+    totals: Sequence[Totals] = (),
+) -> None:
+    """What live calls tell all the time, in one statement. Of a line, and of a call's totals, the newest
+    counts; an empty line is removed."""
+    if not (events or lines or totals):
         return
-    written = await session.scalars(_EVENTS, {"rows": as_json(events)})
-    await send_to_webhooks(session, written.all())
-    payloads = joined(dict.fromkeys(event.call_id for event in events))
-    await session.execute(_ANNOUNCE, {"channel": CALL_EVENTS, "ids": payloads})
-
-
-async def replace_lines(session: AsyncSession, lines: Sequence[Line]) -> None:
-    """The newest of a line counts; an empty one removes it."""
-    newest = list({(line.call_id, line.item_id): line for line in lines}.values())
-    if newest:
-        await session.execute(_LINES, {"rows": as_json(newest)})
+    newest = {(line.call_id, line.item_id): line for line in lines}.values()
+    told = await session.execute(
+        _TELL,
+        {
+            "events": as_json(events),
+            "lines": as_json(list(newest)),
+            "totals": as_json(list({of.call_id: of for of in totals}.values())),
+            "channel": CALL_EVENTS,
+            "announced": joined(dict.fromkeys(event.call_id for event in events)),
+        },
+    )
+    sent = told.one()[0]
+    if sent:
+        await send_to_webhooks(session, sent)
     gone = [line for line in newest if not line.text and line.tool is None]
     if gone:
-        await session.execute(_LINES_GONE, {"rows": as_json(gone)})
+        await session.execute(_LINES_GONE, {"lines": as_json(gone)})
 
 
 async def add_lines(session: AsyncSession, lines: Sequence[Line]) -> None:
     """Those that are there already stay as they are."""
     newest = {(line.call_id, line.item_id): line for line in lines}.values()
     if wanted := [line for line in newest if line.text or line.tool is not None]:
-        await session.execute(_NEW_LINES, {"rows": as_json(wanted)})
-
-
-async def set_totals(session: AsyncSession, rows: Rows) -> None:
-    if rows:
-        newest = {row["call_id"]: row for row in rows}.values()
-        await session.execute(_TOTALS, {"rows": as_json(list(newest))})
+        await session.execute(_NEW_LINES, {"lines": as_json(wanted)})
 
 
 async def add_calls(session: AsyncSession, rows: Rows) -> None:
@@ -160,7 +176,7 @@ async def add_calls(session: AsyncSession, rows: Rows) -> None:
         return
     made = set((await session.scalars(_ADD_CALLS, {"rows": as_json(rows)})).all())
     answered = made | set((await session.scalars(_ANSWER_CALLS, {"rows": as_json(rows)})).all())
-    await insert_events(
+    await tell(
         session,
         [
             event
