@@ -25,7 +25,8 @@ from bridge.call.events import MarkReturned, ModelOpened, ModelSaid, StreamStart
 from bridge.engines.openai_realtime.session import RealtimeSession
 from bridge.recording.passed import Passed
 from bridge.recording.timeline import Timeline
-from bridge.runtime.splice import Splice
+from bridge.runtime.agent_splice import AgentSplice
+from bridge.runtime.caller_splice import CallerSplice
 from bridge.runtime.tape import Tape
 from bridge.wire import twilio
 from bridge.wire.websocket import Receiver, Sender, mask_keys
@@ -94,7 +95,7 @@ class Wire:
 
 def caller_frame() -> Callable[[], None]:
     """Bytes of the media socket in, bytes for the model out, in one step."""
-    take = Splice(live_call().line, Wire()).take
+    take = CallerSplice(live_call().line, Wire()).take
     frame = Sender(apply_mask, mask_keys(os.urandom)).text(MEDIA)
 
     def once() -> None:
@@ -121,7 +122,27 @@ def caller_frame_as_messages() -> Callable[[], None]:
 
 
 def agent_delta() -> Callable[[], None]:
-    """400 ms of speech: bytes of the model in, `media` and `mark` for the phone out, the mark back."""
+    """400 ms of speech: bytes of the model in, `media` and `mark` for the phone out in one step, the mark of
+    the piece before back."""
+    call = live_call()
+    take = AgentSplice(call.agent_line, Wire()).take
+    frame = Sender(apply_mask).text(DELTA)
+    marks = len(call.agent_audio(DELTA, 1.0) or []) - 1
+    call.first_audio_written(1.0)
+
+    def once() -> None:
+        nonlocal marks
+        taken = take(frame)
+        assert taken  # noqa: S101 (or there would be nothing to measure)
+        passed = call.mark_passed(str(marks - 1))
+        assert passed  # noqa: S101 (likewise)
+        marks += 1
+
+    return once
+
+
+def agent_delta_as_messages() -> Callable[[], None]:
+    """The same the usual way: read, taken in by the call, framed again, all of it heard before the next."""
     model = Receiver(masked=False, mask=apply_mask, max_message_bytes=LIMIT)
     phone = Sender(apply_mask)
     call = live_call()
@@ -264,7 +285,7 @@ def second_of_a_call(tape: Tape) -> Callable[[], Passed]:
 
     def once() -> Passed:
         for sent in (marks[0], delta, marks[1], delta, marks[2]):
-            tape.sent(sent)
+            tape.sent(sent.encode())
         for number, frame in enumerate(frames):
             tape.heard(frame, payload)
             if number % 20 == 0:
@@ -312,6 +333,7 @@ ALL: dict[str, Callable[[], Callable[[], None]]] = {
     "  mask key from the pool": keys_from_a_pool,
     "  mask key by os.urandom": keys_one_by_one,
     "agent delta of 400 ms, bytes to bytes, mark back": agent_delta,
+    "  that as messages": agent_delta_as_messages,
     "a second of a call, recorded": recorded,
     "  overheard on the audio path": overheard,
 }

@@ -92,12 +92,13 @@ class Call:
         self._clock = clock = CallClock()
         self._model = model = Sessions(new_engine, clock, out, limits, chance)
         self.line = line = CallerLine(model.engine)
-        """The caller's audio; whoever has both sockets may splice it."""
+        """The caller's audio; whoever has both sockets may splice it, and the agent's."""
         self.caller_audio: Callable[[str], str | None] = line.frame
         """Takes a frame of the media socket. Returns what to send to the model ('' for nothing: it is kept
         until the session is ready, or came too late), or None when the frame is no caller audio and is to be
         decoded and handled."""
         self._talk = talk = Conversation(config, model, line, clock, out, agent.prices, had)
+        self.agent_line = talk.agent_line
         self._unread = Unread(model, talk)
         self._course = course = Course(agent.lines, model, talk, line, clock, out, limits)
         self._tools = tools = ToolCalls(config, model, talk, clock, out, limits)
@@ -178,11 +179,16 @@ class Call:
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Takes in what happened; returns what is to be done, in order."""
+        self._handle(event, now)
+        self.agent_line.shut()
+        return self._take_out()
+
+    def _handle(self, event: Event, now: float) -> None:
         if not self._course.ended:
             self._clock.now = now
             self._unread.read()
             if not self._take_in(event):
-                return self._take_out()
+                return
         self._deadline_known = False
         if not self._course.ended:
             self._talk.take_stock()
@@ -196,7 +202,6 @@ class Call:
             self._clock.now = now
             self._tool_returned(event)
             self._talk.take_stock()
-        return self._take_out()
 
     def _take_out(self) -> list[Command]:
         out = list(self._out)

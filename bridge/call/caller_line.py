@@ -24,7 +24,7 @@ FRAME_CHARACTERS = 216
 
 
 class CallerLine:
-    """What `frame` does with a usual frame while the line is open, `bridge.runtime.splice` does too."""
+    """What `frame` does with a usual frame while this is open, `bridge.runtime.caller_splice` does too."""
 
     # Side by side in memory, where fetching them is most of what a frame costs.
     __slots__ = (

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from bridge.call.agent import AgentConfig
+from bridge.call.agent_line import AgentLine
 from bridge.call.caller_line import CallerLine
 from bridge.call.caller_words import CallerWords
 from bridge.call.clock import CallClock
@@ -75,6 +76,7 @@ class Conversation:
         self._clock = clock
         self._out = out
         self._speaking = Speaking()
+        self.agent_line = AgentLine(self._speaking, model.engine.speech_shape)
         self._transcript = Transcript(past.lines)
         self.caller = CallerWords(
             line, self._transcript, clock, transcribed=agent.transcription_model is not None
@@ -159,6 +161,7 @@ class Conversation:
             self._turns.agent_spoke(self._clock.now)
             self.caller.answered()
             self.owed.settled()
+        self.agent_line.came(item_id, audible=self._voiced and self.silent_ms < 0)
         return frames, first and bool(frames)
 
     def _mind_silence(self, payload: str) -> None:

@@ -151,6 +151,17 @@ class AgentAudio(Struct, frozen=True):
     payload: str
 
 
+class SpeechShape(Struct, frozen=True):
+    """How a model writes a piece of its speech, for who cuts it out of the bytes: JSON that begins like this,
+    and has these before the item's id and before the base64, each of which ends with a quote."""
+
+    begins: bytes
+    item_key: bytes
+    payload_key: bytes
+    words_begin: bytes
+    """How a message begins that has words to it, which `Engine.received` may take at any later time."""
+
+
 class Said(Struct, frozen=True):
     """Something said earlier on the call. Of the agent: as much as the caller heard."""
 
@@ -186,6 +197,7 @@ class Engine(Protocol):
     append_prefix: str
     append_suffix: str
     """Caller audio is sent as prefix + base64 + suffix."""
+    speech_shape: SpeechShape
     session_seconds: float | None
     """After so long a session ends by itself, whatever is being said; None: it does not."""
 
@@ -199,10 +211,6 @@ class Engine(Protocol):
 
     def audio(self, text: str) -> AgentAudio | None:
         """The agent's speech in a frame; None when it is anything else, and for `received`."""
-        ...
-
-    def words_of(self, text: str) -> bool:
-        """Whether a frame has words to the agent's speech, which `received` may take at any later time."""
         ...
 
     def received(self, text: str) -> tuple[list[ModelEvent], list[str]]:

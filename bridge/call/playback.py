@@ -153,6 +153,20 @@ class Playback:
         self._queue.marks.append((after, self._queue.end))
         return before, after
 
+    def flows(self, item_id: str) -> bool:
+        """Audio of an item was added last, and is not known to have been played."""
+        queue = self._queue
+        return bool(queue.marks) and queue.pieces[-1].item_id == item_id
+
+    def goes_on(self, size: int) -> str:
+        """More of it is being sent, while it flows: the mark to send after it."""
+        queue = self._queue
+        queue.pieces[-1].end += size
+        queue.end += size
+        after = self._mark()
+        queue.marks.append((after, queue.end))
+        return after
+
     def clear(self) -> str:
         """`clear` is being sent: the mark to send behind it, whose return says that it took effect."""
         self._flushing, self._queue = self._queue, _Queue()

@@ -88,6 +88,14 @@ class Speaking:
         text, size = self._framing.cut(payload)
         return frames + self._send(item_id, text, size)
 
+    def flow(self, item_id: str) -> tuple[AgentItem, Playback, Outgoing] | None:
+        """What more whole frames of an item concern, if that is no more than this."""
+        item = self.items.get(item_id)
+        whole = self._framed_item == item_id and not self._framing.carries
+        if item is None or item.cut or not whole or self._stream is None or not self.playback.flows(item_id):
+            return None
+        return item, self.playback, self._stream
+
     def ended(self, item_id: str) -> list[str]:
         """The item's audio is complete."""
         if item_id not in self.items:

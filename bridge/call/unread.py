@@ -10,11 +10,12 @@ class Unread:
     def __init__(self, model: Sessions, talk: Conversation) -> None:
         self._model = model
         self._talk = talk
-        self._texts: list[str] = []
+        self._texts = talk.agent_line.words
+        self._begin = talk.agent_line.shape.words_begin.decode()
 
     def take(self, text: str) -> bool:
         """Of the session that has the call. False: it is something else."""
-        if not self._model.engine.words_of(text):
+        if not text.startswith(self._begin):
             return False
         self._texts.append(text)
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from bridge.call.agent_line import AgentLine
 from bridge.call.caller_line import CallerLine
 from bridge.call.commands import Command
 from bridge.call.events import Event
@@ -15,6 +16,8 @@ class DrivenCall(Protocol):
 
     @property
     def line(self) -> CallerLine: ...
+    @property
+    def agent_line(self) -> AgentLine: ...
     @property
     def deadline(self) -> float | None: ...
     @property

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from bridge.call.agent_line import AgentLine
 from bridge.call.caller_line import CallerLine
 
 OnTexts = Callable[[list[str]], None]
 """Takes the messages that came at once."""
 
 
-Overhear = Callable[[bytes, bytes], object]
-"""Takes one of the caller's usual frames: the message, and the base64 in it."""
+class Overhearing(Protocol):
+    """Is told of what goes straight from socket to socket."""
+
+    def heard(self, text: bytes, payload: bytes) -> None:
+        """One of the caller's usual frames: the message, and the base64 in it."""
+        ...
+
+    def sent(self, text: bytes) -> None:
+        """A message to the phone."""
+        ...
+
+
+class Lines(NamedTuple):
+    """Both directions of a call's audio."""
+
+    caller: CallerLine
+    agent: AgentLine
 
 
 class Leg(Protocol):
@@ -44,9 +60,9 @@ class Leg(Protocol):
 class StreamLeg(Leg, Protocol):
     """The phone's: a media stream."""
 
-    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
-        """The caller's usual frames may go straight to that leg from now on, and not to the callback; each
-        to `overhear` too. None: no more."""
+    def join(self, lines: Lines, model: Leg | None, *, overhears: Overhearing | None = None) -> None:
+        """What is usual may go straight between this leg and that one from now on, and not to the callbacks.
+        None: no more."""
         ...
 
     @property

@@ -52,7 +52,7 @@ from bridge.runtime.deeds import Deeds, have_done
 from bridge.runtime.driven_call import DrivenCall
 from bridge.runtime.entries import entry_of
 from bridge.runtime.heartbeat import Heartbeat
-from bridge.runtime.legs import Leg, StreamLeg
+from bridge.runtime.legs import Leg, Lines, StreamLeg
 from bridge.runtime.moment import Moment
 from bridge.wire import twilio
 from database.journal import Entry
@@ -366,7 +366,7 @@ class LiveCall:
 
     def _join(self) -> None:
         if self.phone is not None:
-            self.phone.join(self._call.line, self.model)
+            self.phone.join(Lines(self._call.line, self._call.agent_line), self.model)
 
     def _broken(self, error: Exception) -> None:
         """Where it broke is logged; what was said, and the message that may repeat it, is not."""

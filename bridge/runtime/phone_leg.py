@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from bridge.call.caller_line import CallerLine
+from bridge.runtime.agent_splice import AgentSplice
 from bridge.runtime.backlog import Backlog
-from bridge.runtime.legs import Leg, OnTexts, Overhear, StreamLeg
+from bridge.runtime.caller_splice import CallerSplice
+from bridge.runtime.legs import Leg, Lines, OnTexts, Overhearing, StreamLeg
 from bridge.runtime.socket_leg import BEAT_SECONDS, CLOSE_SECONDS, SILENT_BEATS, SocketLeg
-from bridge.runtime.splice import Splice
 from bridge.wire.twilio import MEDIA_PREFIX
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -47,9 +47,18 @@ class PhoneSocket(SocketLeg):
             max_audio_bytes=MAX_AUDIO_BYTES,
             max_message_bytes=MAX_MESSAGE_BYTES,
         )
+        self._model: SocketLeg | None = None
+        """What it is joined to."""
 
-    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
-        self.give_reads_to(Splice(line, model, overhear).take if isinstance(model, SocketLeg) else None)
+    def join(self, lines: Lines, model: Leg | None, *, overhears: Overhearing | None = None) -> None:
+        if self._model is not None:
+            self._model.give_reads_to(None)
+        self._model = model if isinstance(model, SocketLeg) else None
+        if self._model is None:
+            self.give_reads_to(None)
+        else:
+            self.give_reads_to(CallerSplice(lines.caller, self._model, overhears).take)
+            self._model.give_reads_to(AgentSplice(lines.agent, self, overhears).take)
 
     async def run(self, on_texts: OnTexts, on_ended: Callable[[], None]) -> None:
         self.attach(on_texts)
@@ -93,7 +102,7 @@ class AsgiPhoneLeg:
     def flush(self) -> None:
         self._filled.set()
 
-    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
+    def join(self, lines: Lines, model: Leg | None, *, overhears: Overhearing | None = None) -> None:
         """Nothing is gained: messages have been through the web server already."""
 
     def close(self, code: int = 1000) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 
-from bridge.call.caller_line import CallerLine
 from bridge.recording.passed import Passed
-from bridge.runtime.legs import Leg, OnTexts, Overhear, StreamLeg
+from bridge.runtime.legs import Leg, Lines, OnTexts, Overhearing, StreamLeg
 
 
 class Tape:
@@ -39,12 +38,12 @@ class Tape:
         self._texts.append(text)
         self._payloads.append(payload)
 
-    def sent(self, text: str) -> None:
+    def sent(self, text: bytes) -> None:
         self._other(text, sent=True)
 
-    def _other(self, text: str, *, sent: bool) -> None:
+    def _other(self, text: bytes, *, sent: bool) -> None:
         self._others.append((len(self._texts), sent))
-        self._texts.append(text.encode())
+        self._texts.append(text)
         self._payloads.append(b"")
 
     def listening(self, on_texts: OnTexts) -> OnTexts:
@@ -52,7 +51,7 @@ class Tape:
 
         def overheard(texts: list[str]) -> None:
             for text in texts:
-                self._other(text, sent=False)
+                self._other(text.encode(), sent=False)
             on_texts(texts)
 
         return overheard
@@ -79,10 +78,10 @@ class TapedLeg:
     def silent(self) -> bool:
         return self._leg.silent
 
-    def join(self, line: CallerLine, model: Leg | None, *, overhear: Overhear | None = None) -> None:
-        """`overhear` is the tape's."""
-        self._leg.join(line, model, overhear=self._tape.heard)
+    def join(self, lines: Lines, model: Leg | None, *, overhears: Overhearing | None = None) -> None:
+        """It is the tape that overhears."""
+        self._leg.join(lines, model, overhears=self._tape)
 
     def send(self, text: str) -> None:
-        self._tape.sent(text)
+        self._tape.sent(text.encode())
         self._leg.send(text)

@@ -27,9 +27,10 @@ def _codes() -> bytes:
 _CODES = _codes()
 
 
-def payload_bytes(payload: str) -> int:
+def payload_bytes(payload: str | bytes) -> int:
     """How many bytes a base64 text stands for, without decoding it."""
-    return len(payload) * 3 // 4 - (payload[-2:].count("=") if payload else 0)
+    padding = payload.count("=", -2) if isinstance(payload, str) else payload.count(b"=", -2)
+    return len(payload) * 3 // 4 - padding
 
 
 def encode(samples: Iterable[int]) -> bytes:
@@ -59,6 +60,11 @@ class Framing:
         whole = len(audio) - len(audio) % FRAME_BYTES
         self._carried = audio[whole:]
         return (binascii.b2a_base64(audio[:whole], newline=False).decode(), whole) if whole else ("", 0)
+
+    @property
+    def carries(self) -> bool:
+        """The next piece begins with a rest of the last one."""
+        return bool(self._carried)
 
     def rest(self) -> tuple[str, int]:
         """What is still carried, at the end of an item."""

@@ -128,11 +128,15 @@ class Outgoing:
     def __init__(self, stream_sid: str) -> None:
         sid = msgspec.json.encode(stream_sid).decode()
         self._media = f'{MEDIA_PREFIX},"streamSid":{sid},"media":{{"payload":"'
+        self._media_bytes = self._media.encode()
         self._mark = f'{{"event":"mark","streamSid":{sid},"mark":{{"name":"'
         self.clear = f'{{"event":"clear","streamSid":{sid}}}'
 
     def media(self, payload: str) -> str:
         return f'{self._media}{payload}"}}}}'
+
+    def media_bytes(self, payload: bytes) -> bytes:
+        return b'%b%b"}}' % (self._media_bytes, payload)
 
     def mark(self, name: str) -> str:
         """`name` is one of our own counters: no character of it needs escaping."""

@@ -223,7 +223,10 @@ class Sender:
         self._mask_bit = 0 if keys is None else MASKED
 
     def text(self, text: str) -> bytes:
-        payload = text.encode()
+        return self.message(text.encode())
+
+    def message(self, payload: bytes) -> bytes:
+        """A text that is encoded already."""
         length = len(payload)
         if not 126 <= length < 0x10000:
             return self.frame(FINAL_TEXT, payload)

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from bridge.call.engine import SpeechShape
+
 
 class ErrorData(Struct):
     message: str = ""
@@ -226,17 +228,21 @@ def _kind(text: str) -> str:
     return text[start : text.find('"', start)] if text.startswith(_TYPE) else ""
 
 
-WORDS_BEGIN = '{"type":"response.output_audio_transcript.delta"'
-"""Words to the agent's speech, as OpenAI writes them."""
-_DELTA = '{"type":"response.output_audio.delta"'
+_DELTA, _ITEM_ID, _PAYLOAD = '{"type":"response.output_audio.delta"', '"item_id":"', '"delta":"'
+SPEECH_SHAPE = SpeechShape(
+    begins=_DELTA.encode(),
+    item_key=_ITEM_ID.encode(),
+    payload_key=_PAYLOAD.encode(),
+    words_begin=b'{"type":"response.output_audio_transcript.delta"',
+)
 
 
 def audio_delta(text: str) -> AudioDelta | None:
     """The piece of agent audio in a frame: cut out of the text where it has the shape OpenAI gives it."""
     if text.startswith(_DELTA):
-        item_id = _value(text, '"item_id":"')
+        item_id = _value(text, _ITEM_ID)
         response_id = _value(text, '"response_id":"')
-        delta = _value(text, '"delta":"')
+        delta = _value(text, _PAYLOAD)
         if item_id and delta and response_id is not None:
             return AudioDelta(item_id, delta, response_id)
     elif '"response.output_audio.delta"' not in text[:300]:

@@ -45,6 +45,7 @@ class RealtimeSession:
 
     append_prefix = '{"type":"input_audio_buffer.append","audio":"'
     append_suffix = '"}'
+    speech_shape = events.SPEECH_SHAPE
     session_seconds: float | None = catalogue.SESSION_SECONDS
 
     def __init__(self, agent: AgentConfig) -> None:
@@ -171,9 +172,6 @@ class RealtimeSession:
         if self._cut_responses and delta.response_id in self._cut_responses:
             return AgentAudio(delta.item_id, "")
         return AgentAudio(delta.item_id, delta.delta)
-
-    def words_of(self, text: str) -> bool:
-        return text.startswith(events.WORDS_BEGIN)
 
     def received(self, text: str) -> Outcome:
         event = events.decode(text)

@@ -7,6 +7,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from websockets.speedups import apply_mask
+
 from bridge.call.agent import AgentConfig, AgentSnapshot
 from bridge.call.call import Call
 from bridge.call.commands import Command, EndCall, Record, SaveLine, SaveTotals, SendToModel, SendToPhone
@@ -23,6 +25,8 @@ from bridge.call.events import (
 from bridge.call.lines import Lines
 from bridge.call.past import Past
 from bridge.engines.openai_realtime.session import RealtimeSession
+from bridge.runtime.agent_splice import AgentSplice
+from bridge.wire.websocket import Receiver, Sender
 
 
 def audio(ms: float, *, byte: int = 0x40) -> str:
@@ -37,6 +41,28 @@ def compact(message: dict[str, Any]) -> str:
     return json.dumps(message, separators=(",", ":"))
 
 
+class Phone:
+    """The phone's socket, where speech goes without a detour; a peer reads it."""
+
+    def __init__(self) -> None:
+        self.paused = self.closing = False
+        self.writes = 0
+        self._heard: list[str] = []
+        self._receiver = Receiver(masked=False, mask=apply_mask, max_message_bytes=1024 * 1024)
+
+    def write(self, data: bytes) -> None:
+        self.writes += 1
+        self._heard += self._receiver.feed(data)
+
+    def take(self) -> list[str]:
+        heard, self._heard = self._heard, []
+        return heard
+
+
+framed = Sender(apply_mask).text
+"""As the model writes it."""
+
+
 class Story:
     """One call. `said` to the model and `shown` to the phone are decoded messages, in order."""
 
@@ -46,14 +72,19 @@ class Story:
         prices: dict[str, Decimal] | None = None,
         past: Past | None = None,
         lines: Lines | None = None,
+        spliced: bool = True,
         **agent: Any,
     ) -> None:
+        """`spliced`: what may go straight from socket to socket does."""
         config = AgentConfig(name="Test", prompt=agent.pop("prompt", "Be brief."), **agent)
         self.engines: list[RealtimeSession] = []
         snapshot = AgentSnapshot(
             agent_id="agent_1", version=1, config=config, prices=prices or {}, lines=lines or Lines()
         )
         self.call = Call(snapshot, lambda: self._new_engine(config), past=past)
+        self.phone = Phone()
+        self.splice = AgentSplice(self.call.agent_line, self.phone)
+        self._spliced = spliced
         self.now = 100.0
         self.stream_ms = 0
         self.commands: list[Command] = []
@@ -81,12 +112,12 @@ class Story:
 
     def happens(self, event: Event) -> list[Command]:
         out = self.call.handle(event, self.now)
-        self._took(out)
+        self.took(out)
         if self.call.first_audio_pending:
-            self._took(self.call.first_audio_written(self.now))
+            self.took(self.call.first_audio_written(self.now))
         return out
 
-    def _took(self, out: list[Command]) -> None:
+    def took(self, out: list[Command]) -> None:
         self.commands.extend(out)
         self.said.extend(json.loads(command.text) for command in out if isinstance(command, SendToModel))
         self.shown.extend(json.loads(command.text) for command in out if isinstance(command, SendToPhone))
@@ -96,12 +127,15 @@ class Story:
         return self.raw_model(compact({"type": type_, "event_id": f"event_{self._events}"} | fields))
 
     def raw_model(self, text: str) -> list[Command]:
+        if self._spliced and self.splice.take(framed(text)):
+            self.shown.extend(map(json.loads, self.phone.take()))
+            return []
         frames = self.call.agent_audio(text, self.now)
         if frames is None:
             return self.happens(ModelSaid([text], self.session))
         self.shown.extend(json.loads(frame) for frame in frames)
         if self.call.first_audio_pending:
-            self._took(self.call.first_audio_written(self.now))
+            self.took(self.call.first_audio_written(self.now))
         return []
 
     def caller_audio(self, ms: int, *, stream_ms: int | None = None, payload: str | None = None) -> list[str]:
@@ -219,7 +253,7 @@ class Story:
     def notes(self) -> list[SaveLine]:
         """What is written down once a second."""
         out = self.call.note_heard(self.now)
-        self._took(out)
+        self.took(out)
         return [line for line in out if isinstance(line, SaveLine)]
 
     def totals(self) -> SaveTotals:

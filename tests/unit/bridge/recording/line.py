@@ -134,7 +134,7 @@ def passed(items: Sequence[Item]) -> Passed:
     listening = tape.listening(lambda _: None)
     for item in items:
         if isinstance(item, str):
-            tape.sent(item)
+            tape.sent(item.encode())
             continue
         for text in item:
             found = USUAL.search(text)

@@ -13,7 +13,7 @@ from typing import Protocol
 from websockets.speedups import apply_mask
 
 from bridge.call.caller_line import FRAME_CHARACTERS, CallerLine
-from bridge.runtime.legs import Overhear
+from bridge.runtime.legs import Overhearing
 from bridge.runtime.socket_leg import MASK_KEYS
 from bridge.wire.pcmu import FRAME_BYTES
 from bridge.wire.twilio import MEDIA_PREFIX, PAYLOAD
@@ -37,16 +37,16 @@ class Socket(Protocol):
     def write(self) -> Callable[[bytes], object]: ...
 
 
-class Splice:
-    """Of one media socket and one of the model's. `overhear` takes each message that goes through."""
+class CallerSplice:
+    """Of one media socket and one of the model's."""
 
     __slots__ = ("_header", "_line", "_model", "_overhear", "_prefix", "_suffix", "_write")
 
-    def __init__(self, line: CallerLine, model: Socket, overhear: Overhear | None = None) -> None:
+    def __init__(self, line: CallerLine, model: Socket, overhears: Overhearing | None = None) -> None:
         self._line = line
         self._model = model
         self._write = model.write
-        self._overhear = overhear
+        self._overhear = None if overhears is None else overhears.heard
         self._prefix, self._suffix = line.prefix.encode(), line.suffix.encode()
         self._header = usual_header(len(self._prefix) + FRAME_CHARACTERS + len(self._suffix), MASKED)
 

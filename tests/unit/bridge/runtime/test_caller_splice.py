@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import json
 
 import pytest
@@ -12,11 +13,16 @@ from hypothesis import strategies as st
 from websockets.speedups import apply_mask
 
 from bridge.call.agent import AgentConfig
+from bridge.call.agent_line import AgentLine
 from bridge.call.caller_line import CallerLine
+from bridge.call.speaking import Speaking
 from bridge.engines.openai_realtime.session import RealtimeSession
+from bridge.recording.passed import Passed
+from bridge.runtime.caller_splice import CallerSplice
+from bridge.runtime.legs import Lines
 from bridge.runtime.model_leg import ModelSocket
 from bridge.runtime.phone_leg import PhoneSocket
-from bridge.runtime.splice import Splice
+from bridge.runtime.tape import Tape
 from bridge.wire.websocket import Receiver, Sender, mask_keys
 
 LIMIT = 1024 * 1024
@@ -61,7 +67,7 @@ def state(line: CallerLine) -> tuple[list[bytes], int, int]:
 @given(st.lists(st.tuples(st.binary(min_size=160, max_size=160), st.integers(0, 10**9)), max_size=5))
 def test_what_the_model_hears_is_the_same_and_so_is_what_is_known_of_it(frames: list[tuple[bytes, int]]):
     model, spliced, usual = Model(), open_line(), open_line()
-    splice = Splice(spliced, model)
+    splice = CallerSplice(spliced, model)
     texts = [media(audio, timestamp=str(ms)) for audio, ms in frames]
     for text in texts:
         frame = framed(text)
@@ -94,7 +100,7 @@ def test_what_is_not_as_it_always_is_goes_the_long_way(kind: str):
     model, line = Model(), open_line()
     line.frame(media())
     before = state(line)
-    assert not Splice(line, model).take(UNUSUAL[kind])
+    assert not CallerSplice(line, model).take(UNUSUAL[kind])
     assert (model.heard, state(line)) == ([], before)
 
 
@@ -106,7 +112,7 @@ MARK = json.dumps({"event": "mark", "streamSid": "MZ1", "mark": {"name": "7"}})
 def test_of_one_read_what_stands_before_anything_unusual_goes_the_short_way(frames: int, behind: bytes):
     model, spliced, usual = Model(), open_line(), open_line()
     texts = [media(bytes([number]) * 160, timestamp=str(20 * number)) for number in range(frames)]
-    assert Splice(spliced, model).take(framed(*texts) + behind) == len(framed(*texts))
+    assert CallerSplice(spliced, model).take(framed(*texts) + behind) == len(framed(*texts))
     assert model.heard == [usual.frame(text) for text in texts]
     assert model.writes == 1, "the sends of one wake-up are joined"
     assert state(spliced) == state(usual)
@@ -115,14 +121,14 @@ def test_of_one_read_what_stands_before_anything_unusual_goes_the_short_way(fram
 @given(st.binary(max_size=400))
 def test_nothing_that_comes_can_break_it(noise: bytes):
     model, line = Model(), open_line()
-    Splice(line, model).take(noise)
-    Splice(line, model).take(framed(media())[:8] + noise)
+    CallerSplice(line, model).take(noise)
+    CallerSplice(line, model).take(framed(media())[:8] + noise)
 
 
 @pytest.mark.parametrize("why", ["the line is not open", "the model does not read", "its socket closes"])
 def test_what_may_not_be_written_now_goes_the_long_way(why: str):
     model, line = Model(), open_line()
-    splice = Splice(line, model)
+    splice = CallerSplice(line, model)
     assert splice.take(framed(media()))
     if why == "the line is not open":
         line.lost()
@@ -133,10 +139,10 @@ def test_what_may_not_be_written_now_goes_the_long_way(why: str):
 
 
 def test_what_goes_through_is_overheard():
-    heard: list[tuple[bytes, bytes]] = []
-    splice = Splice(open_line(), Model(), lambda *frame: heard.append(frame))
+    tape = Tape("call_1", 1, dt.datetime.now(dt.UTC))
+    splice = CallerSplice(open_line(), Model(), tape)
     splice.take(framed(media()))
-    assert heard == [(media().encode(), base64.b64encode(bytes(range(160))))]
+    assert tape.take() == Passed([media().encode()], [base64.b64encode(bytes(range(160)))], [])
 
 
 class Wire(asyncio.Transport):
@@ -153,6 +159,10 @@ class Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
     def resume_reading(self) -> None: ...
     def abort(self) -> None: ...
+
+
+def lines(caller: CallerLine) -> Lines:
+    return Lines(caller, AgentLine(Speaking(), RealtimeSession.speech_shape))
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=40))
@@ -172,7 +182,7 @@ def test_where_the_network_cuts_changes_nothing(cuts: list[int]):
             model.flush()
 
         phone.attach(long_way)
-        phone.join(line, model)
+        phone.join(lines(line), model)
         at = 0
         for cut in [*cuts, len(stream)]:
             if at < len(stream):
@@ -191,14 +201,14 @@ async def test_a_leg_that_is_left_takes_nothing_more():
     phone.connection_made(Wire())
     model.connection_made(wire)
     phone.attach(lambda texts: None)
-    phone.join(open_line(), model)
+    phone.join(lines(open_line()), model)
     phone.data_received(framed(media()))
-    phone.join(open_line(), None)
+    phone.join(lines(open_line()), None)
     phone.data_received(framed(media()))
-    phone.join(open_line(), model)
+    phone.join(lines(open_line()), model)
     phone.close()
     phone.data_received(framed(media()))
-    phone.join(open_line(), model)
+    phone.join(lines(open_line()), model)
     phone.data_received(framed(media()))
     assert len(wire.model.heard) == 1
     phone.connection_lost(None)
