@@ -19,16 +19,9 @@ def heard_words(text: str, heard_ms: int, spoken_ms: int) -> str:
     """The words of `text` that fit into what was heard of it; a word begun is not counted."""
     if heard_ms >= spoken_ms:
         return text
-    words = text.split()
-    length = len(" ".join(words))
-    room = length * heard_ms // spoken_ms
-    said = ""
-    for word in words:
-        longer = f"{said} {word}".strip()
-        if len(longer) > room:
-            break
-        said = longer
-    return said
+    words = " ".join(text.split())
+    room = len(words) * heard_ms // spoken_ms
+    return words[: max(0, words.rfind(" ", 0, room + 1))]
 
 
 INAUDIBLE = "[inaudible]"
