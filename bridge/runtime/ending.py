@@ -13,7 +13,7 @@ from bridge.runtime.held import Held
 from bridge.runtime.journal import Journal
 from bridge.runtime.live_call import LiveCall
 from bridge.runtime.recorder import Recorder
-from bridge.runtime.transfers import Transfers
+from bridge.runtime.transfers import PHONE_CLOSES_SECONDS, Transfers
 from database.journal import ReasonEntry
 from telephony import twiml
 from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable
@@ -22,8 +22,6 @@ COMMIT_SECONDS = 2.0
 TWILIO_SECONDS = 2.0
 """After this the media socket is closed, and after-stream says what this was to say."""
 RETRY_SECONDS = 0.25
-PHONE_CLOSES_SECONDS = 2.0
-"""Within which Twilio closes the media socket of a call that it was told to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -72,9 +70,9 @@ class Endings:
         if not told:
             self._counters.endings_left_to_after_stream += 1
         elif not ending.caller_gone:
-            await _phone_gone(live)
+            await live.phone_gone.wait(PHONE_CLOSES_SECONDS)
         live.close_legs()
-        await _phone_gone(live)
+        await live.phone_gone.wait(PHONE_CLOSES_SECONDS)
         return ending.caller_gone or (told and not apology)
 
     async def _commit(self, live: LiveCall, ending: EndCall) -> None:
@@ -102,11 +100,3 @@ async def _tell_twilio(twilio: TwilioAccount, call_sid: str | None, apology: str
     except (TwilioRefused, TimeoutError) as error:
         log.warning("twilio_did_not_end_call", call_sid=call_sid, error=type(error).__name__)
         return False
-
-
-async def _phone_gone(live: LiveCall) -> None:
-    try:
-        async with asyncio.timeout(PHONE_CLOSES_SECONDS):
-            await live.phone_gone.wait()
-    except TimeoutError:
-        return

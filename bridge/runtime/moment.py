@@ -27,7 +27,13 @@ class Moment:
         if self._event is not None:
             self._event.clear()
 
-    async def wait(self) -> None:
+    async def wait(self, timeout_s: float | None = None) -> bool:
+        """False: it has not come within the time."""
         if not self._here:
             self._event = self._event or asyncio.Event()
-            await self._event.wait()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._event.wait()
+            except TimeoutError:
+                return False
+        return True

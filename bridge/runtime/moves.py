@@ -73,9 +73,7 @@ class Moves:
         live = held.live
         if live.answered_at is None:
             return False
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(QUIET_SECONDS):
-                await live.quiet_moment().wait()
+        await live.quiet_moment().wait(QUIET_SECONDS)
         if live.ending is not None:
             return False
         await journal.flush(1.0)
@@ -90,9 +88,9 @@ class Moves:
                 timeout_s=self._taken_seconds,
                 pointless=held.done,
             ):
-                async with asyncio.timeout(LEFT_SECONDS):
-                    await live.phone_gone.wait()
-                return True
+                if await live.phone_gone.wait(LEFT_SECONDS):
+                    return True
+                log.warning("stream_not_given_away", call_id=held.row_id)
         except (OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("call_not_given_away", call_id=held.row_id, error=type(error).__name__)
         live.leaving = False

@@ -25,6 +25,7 @@ TWILIO_SECONDS = 2.0
 """After this the media socket is closed, and after-stream puts the caller through."""
 RETRY_SECONDS = 0.25
 PHONE_CLOSES_SECONDS = 2.0
+"""Within which Twilio closes the media socket of a call that it was told to do something else with."""
 TALK_SECONDS = 14_400
 """That they may talk: Twilio's own limit of a `<Dial>`. What was said when the call was dialled is for the
 agent."""
@@ -74,9 +75,9 @@ class Transfers:
         that was to end meanwhile ends."""
         if await self._planned(call.id, name):
             await self._tell_twilio(call, dial(self._addresses, call, destinations(config)[name]))
-            await _phone_gone(live)
+            await live.phone_gone.wait(PHONE_CLOSES_SECONDS)
         live.close_legs()
-        await _phone_gone(live)
+        await live.phone_gone.wait(PHONE_CLOSES_SECONDS)
 
     async def _planned(self, call_id: str, name: str) -> bool:
         try:
@@ -110,11 +111,3 @@ def _caller_id(call: Call) -> str | None:
     if call.direction == "outbound" or re.match(E164, call.from_):
         return call.from_
     return call.to if re.match(E164, call.to) else None
-
-
-async def _phone_gone(live: LiveCall) -> None:
-    try:
-        async with asyncio.timeout(PHONE_CLOSES_SECONDS):
-            await live.phone_gone.wait()
-    except TimeoutError:
-        return
