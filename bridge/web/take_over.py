@@ -45,6 +45,10 @@ class TakenOver:
     def shutdown(self) -> None:
         self._leg.close(SERVICE_RESTART)
 
+    def is_closing(self) -> bool:
+        """As far as uvicorn is concerned: an application that broke has nothing more to say on it."""
+        return True
+
     def close(self) -> None:
         """Nobody would ever close a socket that the application has not handed on."""
         if not self._leg.attached:

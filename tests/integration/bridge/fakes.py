@@ -12,11 +12,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from bridge.call.agent import AgentConfig
+from bridge.call.agent_line import AgentLine
 from bridge.call.caller_line import CallerLine
 from bridge.call.commands import Command, EndCall, OpenModel, SendToPhone, UseModel
 from bridge.call.ending import EndReason
 from bridge.call.events import CallOver, Event, HangUpRequested, ModelOpened, ModelSaid, Prepared
 from bridge.call.past import Past
+from bridge.call.speaking import Speaking
 from bridge.engines.openai_realtime.session import RealtimeSession
 from telephony.twilio import TwilioAccount, TwilioUnreachable
 
@@ -135,6 +137,7 @@ class ScriptedCall(Watched):
     def __init__(self) -> None:
         super().__init__()
         self.line = CallerLine(RealtimeSession(AgentConfig(name="Scripted", prompt="Say it.")))
+        self.agent_line = AgentLine(Speaking(), RealtimeSession.speech_shape)
         self.deadline: float | None = None
         self.quiet = True
         self.first_audio_pending = False

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from typing import Any, cast
 
+import pytest
 import uvicorn
 from litestar import Litestar, WebSocket, websocket
 from litestar.testing import TestClient
@@ -107,6 +108,20 @@ async def test_a_socket_that_the_route_has_handed_on_to_nobody_is_closed() -> No
     app = Litestar([media], logging_config=None, openapi_config=None)
     async with Served(app) as served, connect(served.url, proxy=None, compression=None) as socket:
         await socket.wait_closed()
+
+
+async def test_a_route_that_breaks_leaves_no_socket_behind(caplog: pytest.LogCaptureFixture) -> None:
+    @websocket("/media")
+    async def media(socket: WebSocket[Any, Any, Any]) -> None:
+        await socket.accept()
+        phone_leg(socket, Counters())
+        raise RuntimeError("a bug")
+
+    app = Litestar([media], logging_config=None, openapi_config=None)
+    async with Served(app) as served, connect(served.url, proxy=None, compression=None) as socket:
+        await socket.wait_closed()
+    broken = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(error) for error in broken if error is not None] == []
 
 
 async def test_a_stopping_server_closes_what_was_taken_over_with_1012() -> None:
