@@ -125,6 +125,10 @@ class Line(OfCall, Protocol):
     def tool(self) -> object: ...
 
 
+AT_ONCE = 32
+"""Of each, in a statement: for as long as one takes, Postgres may have the core, and the audio waits."""
+
+
 class Totals(Struct):
     call_id: str
     usage: dict[str, int]
@@ -139,24 +143,25 @@ async def tell(
     lines: Sequence[Line] = (),
     totals: Sequence[Totals] = (),
 ) -> None:
-    """What live calls tell all the time, in one statement. Of a line, and of a call's totals, the newest
-    counts; an empty line is removed."""
-    if not (events or lines or totals):
-        return
-    newest = {(line.call_id, line.item_id): line for line in lines}.values()
-    told = await session.execute(
-        _TELL,
-        {
-            "events": as_json(events),
-            "lines": as_json(list(newest)),
-            "totals": as_json(list({of.call_id: of for of in totals}.values())),
-            "channel": CALL_EVENTS,
-            "announced": joined(dict.fromkeys(event.call_id for event in events)),
-        },
-    )
-    sent = told.one()[0]
-    if sent:
-        await send_to_webhooks(session, sent)
+    """What live calls tell all the time. Of a line, and of a call's totals, the newest counts; an empty line
+    is removed."""
+    newest = list({(line.call_id, line.item_id): line for line in lines}.values())
+    sums = list({of.call_id: of for of in totals}.values())
+    for at in range(0, max(len(events), len(newest), len(sums)), AT_ONCE):
+        part = slice(at, at + AT_ONCE)
+        told = await session.execute(
+            _TELL,
+            {
+                "events": as_json(events[part]),
+                "lines": as_json(newest[part]),
+                "totals": as_json(sums[part]),
+                "channel": CALL_EVENTS,
+                "announced": joined(dict.fromkeys(event.call_id for event in events[part])),
+            },
+        )
+        sent = told.one()[0]
+        if sent:
+            await send_to_webhooks(session, sent)
     gone = [line for line in newest if not line.text and line.tool is None]
     if gone:
         await session.execute(_LINES_GONE, {"lines": as_json(gone)})

@@ -23,11 +23,12 @@ from server.settings import Settings
 KEEP_ALIVE_S = 75
 """Longer than a proxy keeps an idle connection, or it writes into one that we are closing."""
 GRACE_S = 5
-GC_THRESHOLDS = 5_000, 500, 1000
+GC_THRESHOLDS = 2_000, 1_000_000, 1000
 """Python's own are 700, 10 and 10. With these what is new is searched a little at a time, or every call would
-stop for milliseconds, and all that there is never by itself."""
+stop for milliseconds; and what has stayed, never by itself: with hundreds of calls that takes tens of them."""
 TICKS_BETWEEN_COLLECTIONS = 600
-"""uvicorn's, of 0.1 s: what little there is to collect waits for a minute without a call."""
+"""uvicorn's, of 0.1 s: what little there is to collect waits for a minute without a call. Where none is, it
+is done once a day all the same, when uvicorn's count begins anew."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,8 @@ class Worker(uvicorn.Server):
             self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % TICKS_BETWEEN_COLLECTIONS == 0 and self._parts.live_calls.count == 0:
+        idle = counter % TICKS_BETWEEN_COLLECTIONS == 0 and self._parts.live_calls.count == 0
+        if idle or counter == 0:
             gc.collect()
         return await super().on_tick(counter)
 
