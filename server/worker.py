@@ -25,7 +25,7 @@ KEEP_ALIVE_S = 75
 GRACE_S = 5
 GC_THRESHOLDS = 2_000, 1_000_000, 1000
 """Python's own are 700, 10 and 10. With these what is new is searched a little at a time, or every call would
-stop for milliseconds; and what has stayed, never by itself: with hundreds of calls that takes tens of them."""
+stop for milliseconds; and what has stayed, never: with hundreds of calls that takes tens of them."""
 TICKS_BETWEEN_COLLECTIONS = 600
 """uvicorn's, of 0.1 s: what little there is to collect waits for a minute without a call. Where none is, it
 is done once a day all the same, when uvicorn's count begins anew."""
