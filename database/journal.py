@@ -193,8 +193,7 @@ async def _write(
     session: AsyncSession, entries: Sequence[Entry], holder: str, *, late: bool = False
 ) -> dict[str, int]:
     """The calls' rows are locked first, in the order of their ids: whoever holds a call's lock draws event
-    ids and commits before the next one does, so a reader who has seen an id has seen all below it. As many
-    statements for a thousand entries as for one: this runs on the core that carries the audio."""
+    ids and commits before the next one does, so a reader who has seen an id has seen all below it."""
     await tables.add_calls(session, _rows(_Kinds(entries).of(CallEntry)))
     fence = await lock(session, {entry.call_id for entry in entries}, holder)
     superseded: dict[str, int] = {}
