@@ -6,13 +6,10 @@ usual way, by `LiveCall.model_texts`; what the phone gets is the same, byte for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
 from websockets.speedups import apply_mask
 
 from bridge.call.agent_line import AgentLine
-from bridge.runtime.legs import Overhearing
+from bridge.runtime.legs import Overhearing, Socket
 from bridge.wire.pcmu import FRAME_BYTES, payload_bytes
 from bridge.wire.websocket import Sender, usual_header
 
@@ -20,16 +17,6 @@ _BEGINS = usual_header(0, 0)[:2]
 _HEAD_BYTES = 4
 """Of a frame of 126 bytes to 64 KB that is not masked: two, and its length."""
 _framed = Sender(apply_mask).message
-
-
-class Socket(Protocol):
-    """The phone's: a `SocketLeg`."""
-
-    paused: bool
-    closing: bool
-
-    @property
-    def write(self) -> Callable[[bytes], object]: ...
 
 
 class AgentSplice:

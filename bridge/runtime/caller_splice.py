@@ -7,13 +7,10 @@ the usual way, by `LiveCall.phone_texts`; what the model gets is the same, byte 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
 from websockets.speedups import apply_mask
 
 from bridge.call.caller_line import FRAME_CHARACTERS, CallerLine
-from bridge.runtime.legs import Overhearing
+from bridge.runtime.legs import Overhearing, Socket
 from bridge.runtime.socket_leg import MASK_KEYS
 from bridge.wire.pcmu import FRAME_BYTES
 from bridge.wire.twilio import MEDIA_PREFIX, PAYLOAD
@@ -25,16 +22,6 @@ _HEAD_BYTES = 8
 _MEDIA = MEDIA_PREFIX.encode()
 _PAYLOAD = PAYLOAD.encode()
 _next_key = MASK_KEYS.__next__
-
-
-class Socket(Protocol):
-    """The model's: a `SocketLeg`."""
-
-    paused: bool
-    closing: bool
-
-    @property
-    def write(self) -> Callable[[bytes], object]: ...
 
 
 class CallerSplice:

@@ -24,6 +24,16 @@ class Overhearing(Protocol):
         ...
 
 
+class Socket(Protocol):
+    """A leg's own one, to be written to as long as it is neither paused nor closing: a `SocketLeg`."""
+
+    paused: bool
+    closing: bool
+
+    @property
+    def write(self) -> Callable[[bytes], object]: ...
+
+
 class Lines(NamedTuple):
     """Both directions of a call's audio."""
 
