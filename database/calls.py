@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +18,6 @@ from database.call_events import add_event, announce, utc_now
 from database.models import (
     FINAL_STATUSES,
     Call,
-    CallEvent,
     PhoneNumber,
     new_id,
 )
@@ -43,6 +42,12 @@ REASON_OF_STATUS = {
     "canceled": EndReason.CANCELED,
 }
 """Why a call ended, where nobody of ours has said so before Twilio did."""
+
+_OFFSETS = text("""
+    update call_events
+    set offset_ms = round(extract(epoch from at - cast(:answered_at as timestamptz)) * 1000)
+    where call_id = :call_id
+""")
 
 
 class Holder(Struct, frozen=True):
@@ -328,8 +333,5 @@ async def _end(
 
 async def _set_offsets_right(session: AsyncSession, call_id: str, answered_at: dt.datetime) -> None:
     """Events before the answer could not know when it would be."""
-    since_answer_ms = func.round(func.extract("epoch", CallEvent.at - answered_at) * 1000)
-    await session.execute(
-        update(CallEvent).where(CallEvent.call_id == call_id).values(offset_ms=since_answer_ms)
-    )
+    await session.execute(_OFFSETS, {"call_id": call_id, "answered_at": answered_at})
     await announce(session, call_id)

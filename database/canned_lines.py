@@ -71,10 +71,9 @@ async def delete_line(session: AsyncSession, owner: Owner, name: str) -> bool:
 async def chosen_lines(session: AsyncSession, agent_id: str, language: str | None) -> dict[str, ChosenLine]:
     """By name: the agent's own, else its language's (`pt-BR`, then `pt`). What is left out is built in."""
     spoken = (language or ENGLISH).lower()
-    languages = [spoken, spoken.partition("-")[0]]
-    rows = await session.execute(
-        _SHOWN.where(or_(CannedLine.agent_id == agent_id, CannedLine.language.in_(languages)))
-    )
+    wider = spoken.partition("-")[0]
+    its_own, language_is = CannedLine.agent_id == agent_id, CannedLine.language
+    rows = await session.execute(_SHOWN.where(or_(its_own, language_is == spoken, language_is == wider)))
     best: dict[str, ChosenLine] = {}
     # The best comes last.
     for row in sorted(rows, key=lambda row: (row.agent_id is not None, row.language == spoken)):

@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Date, Numeric, Select, case, cast, func, select
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -22,11 +21,6 @@ MICRODOLLAR = Decimal("0.000001")
 
 def dollars(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount.quantize(MICRODOLLAR):f}"
-
-
-def with_cost(known: Mapping[str, str | None]) -> ColumnElement[dict[str, Any]]:
-    """For an UPDATE of calls: what is known now, beside what others have found out."""
-    return func.coalesce(Call.cost, cast({}, JSONB)).op("||")(cast(dict(known), JSONB))
 
 
 def total(cost: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bridge.call.cost import TOKEN_KINDS, TRANSCRIPTION_KINDS
@@ -36,7 +36,7 @@ async def prices_on(
     """Dollars by kind, as `bridge.call.cost` reads them; a kind without a price on that day is left out."""
     query = (
         select(Price)
-        .where(Price.model.in_([model, transcription_model or model]), Price.valid_from <= day)
+        .where(or_(Price.model == model, Price.model == transcription_model), Price.valid_from <= day)
         .order_by(Price.valid_from)
     )
     kinds_of = {(model, kind) for kind in TOKEN_KINDS}

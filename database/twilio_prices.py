@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, text, update
 
 from database.call_events import utc_now
-from database.costs import dollars, with_cost
+from database.costs import dollars
 from database.models import Call
 from database.session import Database
 
+# A call that nobody answered has asked the voice model for nothing.
+_KEEP = text("""
+    update calls set price_due_at = null, cost = coalesce(cost, '{}') || cast(:known as jsonb) || cast(
+        case when answered_at is null and coalesce(cost ->> 'model', '') = ''
+             then '{"model": "0.000000"}' else '{}' end as jsonb)
+    where id = :id
+""")
 ASKED_AFTER_SECONDS = (15, 60, 120, 300, 600, 1800, 3600, 3600, 3600, 7200, 7200)
 """After the end, then after each answer that has no price: some eight hours in all."""
 
@@ -40,15 +48,9 @@ async def take_due(database: Database, *, limit: int) -> Sequence[Call]:
 
 async def keep_price(database: Database, call_id: str, price: Decimal, currency: str) -> None:
     """What Twilio takes for the call, a positive amount."""
-    known: dict[str, str | None] = {"telephony": dollars(price), "telephony_currency": currency}
+    known = {"telephony": dollars(price), "telephony_currency": currency}
     async with database.session.begin() as session:
-        await session.execute(
-            update(Call).where(Call.id == call_id).values(cost=with_cost(known), price_due_at=None)
-        )
-        # A call that nobody answered has asked the voice model for nothing.
-        free = with_cost({"model": dollars(Decimal(0))})
-        unused = Call.answered_at.is_(None) & (func.coalesce(Call.cost["model"].astext, "") == "")
-        await session.execute(update(Call).where(Call.id == call_id, unused).values(cost=free))
+        await session.execute(_KEEP, {"id": call_id, "known": json.dumps(known)})
 
 
 async def give_up(database: Database, call_id: str) -> None:

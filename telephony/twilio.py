@@ -93,6 +93,8 @@ class TwilioAccount:
         self._base_url = base_url.rstrip("/")
         self._request_seconds = request_seconds
         self._http: TwilioHttp | None = None
+        self._clients: dict[str, Client] = {}
+        """By token. Each is a ring of objects, which would have to be found by the garbage collector."""
 
     @property
     def is_real(self) -> bool:
@@ -228,6 +230,7 @@ class TwilioAccount:
         if self._http is not None:
             await self._http.close()
             self._http = None
+            self._clients.clear()
 
     async def _ask(self, request: Callable[[Client], Awaitable[Answer]]) -> Answer:
         try:
@@ -258,8 +261,11 @@ class TwilioAccount:
         # Made late because it belongs to the running loop. The environment is ours to read, not the client's.
         if self._http is None:
             self._http = TwilioHttp(self._request_seconds)
-        client = Client(self.account_sid, token, http_client=self._http, environment={})
-        client.api.base_url = self._base_url
+        client = self._clients.get(token)
+        if client is None:
+            client = Client(self.account_sid, token, http_client=self._http, environment={})
+            client.api.base_url = self._base_url
+            self._clients[token] = client
         return client
 
 

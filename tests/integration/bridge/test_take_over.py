@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import Any, cast
 
 import pytest
@@ -14,14 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 
-from bridge.call.commands import EndCall
-from bridge.call.ending import EndReason
-from bridge.call.events import StreamEnded
 from bridge.runtime.counters import Counters
 from bridge.runtime.phone_leg import PhoneLeg, PhoneSocket
 from bridge.web.take_over import HttpProtocol, MediaProtocol, phone_leg
-from tests.integration.bridge.conftest import MEDIA, STOP, Door, QuietServer
-from tests.integration.bridge.fakes import ScriptedCall
+from tests.integration.bridge.conftest import QuietServer
 
 
 class Echo:
@@ -176,37 +171,3 @@ async def test_where_there_is_no_uvicorn_the_call_runs_over_asgi() -> None:
 
     await asyncio.to_thread(talk)
     assert (echo.taken, echo.counters.streams_over_asgi) == ([False], 1)
-
-
-async def test_a_call_leaves_nothing_for_the_garbage_collector(door: Door) -> None:
-    """No full collection runs while calls are up, so what only it could free would pile up."""
-
-    def script(call: ScriptedCall) -> None:
-        call.answers[StreamEnded] = [EndCall(EndReason.CALLER_HUNG_UP, caller_gone=True)]
-
-    door.prepare = script
-
-    async def call(call_sid: str) -> None:
-        answer = await door.ring(call_sid)
-        async with door.stream(answer, call_sid) as socket:
-            await socket.send(MEDIA)
-            await door.model.until(lambda: bool(door.model.heard))
-            await socket.send(STOP)
-        await door.settled()
-
-    await call("CA1")
-    gc.collect()
-    gc.disable()
-    try:
-        await call("CA2")
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        ours = {type(one).__qualname__ for one in gc.garbage if type(one).__module__.startswith(OURS)}
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
-    assert not ours
-
-
-OURS = ("bridge", "database", "telephony", "uvicorn", "litestar.connection")

@@ -9,6 +9,7 @@ import pytest
 from telephony.call_price import CallPrice
 from telephony.twilio import TwilioAccount, TwilioRefused, TwilioUnreachable, Webhooks
 from tests.fake_twilio import ACCOUNT, TOKEN, FakeTwilio
+from tests.rings import rings
 
 
 @pytest.fixture
@@ -231,3 +232,10 @@ async def test_available_numbers_are_searched_and_bought(network: FakeTwilio, ac
 )
 def test_only_twilios_own_hosts_are_the_real_thing(base_url: str, real: bool) -> None:
     assert TwilioAccount(ACCOUNT, [TOKEN], base_url).is_real is real
+
+
+async def test_a_request_leaves_no_rings_for_the_garbage_collector(account: TwilioAccount) -> None:
+    await dial(account)
+    with rings(of=("twilio",)) as left:
+        await dial(account)
+    assert not left
