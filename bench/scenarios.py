@@ -127,7 +127,7 @@ MAIN = (
     "half-core",
     "half-core-tls",
 )
-"""About a quarter of an hour."""
+"""Some 22 minutes."""
 
 
 def hours(minutes: float) -> Scenario:
