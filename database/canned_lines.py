@@ -72,8 +72,8 @@ async def chosen_lines(session: AsyncSession, agent_id: str, language: str | Non
     """By name: the agent's own, else its language's (`pt-BR`, then `pt`). What is left out is built in."""
     spoken = (language or ENGLISH).lower()
     wider = spoken.partition("-")[0]
-    its_own, language_is = CannedLine.agent_id == agent_id, CannedLine.language
-    rows = await session.execute(_SHOWN.where(or_(its_own, language_is == spoken, language_is == wider)))
+    chosen = or_(CannedLine.agent_id == agent_id, CannedLine.language == spoken, CannedLine.language == wider)
+    rows = await session.execute(_SHOWN.where(chosen))
     best: dict[str, ChosenLine] = {}
     # The best comes last.
     for row in sorted(rows, key=lambda row: (row.agent_id is not None, row.language == spoken)):
